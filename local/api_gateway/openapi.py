@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from functions.auth import openapi as auth
+from functions.billing import openapi as billing
 from functions.bots import openapi as bots
 from functions.inference import openapi as inference
 from functions.webhooks import openapi as webhooks
@@ -14,7 +15,7 @@ from local.paths import ROOT
 
 TARGET = ROOT / "docs" / "api" / "openapi.json"
 
-_PARTS = (inference.document, auth.document, webhooks.document, bots.document)
+_PARTS = (inference.document, auth.document, webhooks.document, bots.document, billing.document)
 _DESCRIPTION = "One metered API for many model providers. Errors carry `error.code` and `error.request_id`."
 _SESSION = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A person's access token."}
 _OPERATOR = {

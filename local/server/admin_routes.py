@@ -4,6 +4,7 @@ A deployed stage has no such routes.
 """
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,17 +21,24 @@ from local.lambda_runtime.schedules import run_schedule, schedule_names
 from local.server.start_page import START_ROUTES
 
 
-def create_admin_app(functions: LambdaFunctions, database: Database, phone_page: str) -> Starlette:
-    """The application below `/_local`, and of the start pages. `phone_page` is the URL of the stand-in's phone."""
+def create_admin_app(
+    functions: LambdaFunctions, database: Database, phone_page: str, checkout_page: str = ""
+) -> Starlette:
+    """The application below `/_local`, and of the start pages.
+
+    `phone_page` and `checkout_page` are URLs of the stand-ins' pages.
+    """
     app = Starlette(
         routes=[
             Route("/_local/schedules/{name}", _run_by_hand, methods=["POST"]),
             Route("/_local/outbox", _show_outbox, methods=["GET"]),
             Route("/_local/phone/", _show_phone, methods=["GET"]),
+            Route("/_local/checkout/{session_id}", _show_checkout, methods=["GET"]),
             *START_ROUTES,
         ]
     )
-    app.state.functions, app.state.database, app.state.phone_page = functions, database, phone_page
+    app.state.functions, app.state.database = functions, database
+    app.state.phone_page, app.state.checkout_page = phone_page, checkout_page
     return app
 
 
@@ -54,6 +62,11 @@ async def _show_phone(request: Request) -> RedirectResponse:
     """GET /_local/phone/: lead to the phone's page, which is on the stand-in's own port, with the query."""
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(request.app.state.phone_page + query)
+
+
+async def _show_checkout(request: Request) -> RedirectResponse:
+    """GET /_local/checkout/{session_id}: lead to the page that pays an order, on the stand-in's own port."""
+    return RedirectResponse(request.app.state.checkout_page + quote(request.path_params["session_id"], safe=""))
 
 
 def _creation(event: Item) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from local.state.folder import LocalSecrets
 _PUBLIC_URL = "CALLMISSED_PUBLIC_URL"
 _CONSOLE_URL = "CALLMISSED_CONSOLE_URL"
 _GRAPH_URL = "CALLMISSED_GRAPH_URL"
+_CASHFREE_URL = "CALLMISSED_CASHFREE_URL"
 _PASSED_THROUGH = (
     "CALLMISSED_PROVIDERS_FILE",
     "CALLMISSED_LOG_LEVEL",
@@ -31,7 +32,7 @@ _PASSED_THROUGH = (
 
 @dataclass(frozen=True, slots=True)
 class LocalEndpoints:
-    """Where the functions find tables, services, secrets and Graph, and the URL at which the stack is reached."""
+    """Where the functions find tables, services, secrets, Graph and the payment gateway, and the stack's own URL."""
 
     tables: StageTables
     services: StageServices
@@ -39,6 +40,8 @@ class LocalEndpoints:
     public_url: str
     mail_outbox: str = ""
     graph_url: str = ""
+    cashfree_url: str = ""
+    checkout_page: str = ""
 
     @property
     def graph_origin(self) -> str:
@@ -68,6 +71,7 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         _CONSOLE_URL: os.environ.get(_CONSOLE_URL) or endpoints.localhost_url,
         # Another stand-in, or Meta itself, may take the place of ours.
         _GRAPH_URL: os.environ.get(_GRAPH_URL) or endpoints.graph_url,
+        _CASHFREE_URL: endpoints.cashfree_url,
         "CALLMISSED_MAIL_TRANSPORT": "local",
         "CALLMISSED_MAIL_OUTBOX": endpoints.mail_outbox,
         # A developer's webhook endpoint is most often on the same machine.

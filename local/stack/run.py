@@ -58,11 +58,13 @@ def _run(listener: socket.socket, state: StateFolder) -> None:
     threading.Thread(target=import_module, args=("local.stack.session",), daemon=True).start()
     with ExitStack() as engines:
         dynamodb, aws = _start_engines(engines, state)
+        from local.stack.cashfree import cashfree_stand_in
         from local.stack.session import run_session
         from local.stack.whatsapp import graph_setting, graph_stand_in
 
         public_url, secrets = f"http://{HOST}:{port_of(listener)}", state.secrets()
         graph = engines.enter_context(graph_stand_in(secrets, public_url))
+        cashfree = engines.enter_context(cashfree_stand_in(secrets, public_url))
         endpoints = LocalEndpoints(
             StageTables(dynamodb, STAGE),
             StageServices(aws, STAGE),
@@ -70,6 +72,8 @@ def _run(listener: socket.socket, state: StateFolder) -> None:
             public_url,
             mail_outbox=str(state.outbox),
             graph_url=graph_setting(graph.url),
+            cashfree_url=cashfree.api_url,
+            checkout_page=cashfree.checkout_page,
         )
         run_session(listener, state, endpoints, _console)
 

@@ -83,9 +83,9 @@ async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dep
 def _app(dependencies: _Dependencies) -> ASGIApp:
     inference, platform = dependencies.inference, dependencies.platform
     web_app = create_app(inference)
-    phone_page = dependencies.endpoints.phone_page
-    admin = create_admin_app(platform.functions, inference.database, phone_page)
-    secret = dependencies.endpoints.secrets.operator_secret
+    endpoints = dependencies.endpoints
+    admin = create_admin_app(platform.functions, inference.database, endpoints.phone_page, endpoints.checkout_page)
+    secret = endpoints.secrets.operator_secret
     gateway = platform.gateway({INFERENCE.name: web_app}, operator_secret=secret)
     return create_local_app(admin, gateway, lifespan=web_app)
 
@@ -125,6 +125,7 @@ def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announceme
             "aws": endpoints.services.endpoint,
             "queues": endpoints.services.queue_base,
             "graph": endpoints.graph_origin,
+            "checkout": endpoints.checkout_page,
         },
         whatsapp=announced(endpoints.secrets.whatsapp),
     )

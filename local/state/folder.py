@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from local.errors import LocalStackError
+from local.fakes.cashfree.fake import APP_ID
 from local.state.ownership import claim, readable_errors
 from local.state.seed import SeededTenant
 
@@ -36,12 +37,14 @@ class LocalSecrets(BaseModel):
     """Secrets that are kept across restarts, keys in hex; `account` is None until one is seeded.
 
     `operator_secret` signs operators' requests to this stack, in place of an operator's AWS credentials.
+    `cashfree_secret` is that of the stand-in for the payment gateway.
     """
 
     pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
     sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     operator_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     whatsapp: WhatsAppSecrets = Field(default_factory=WhatsAppSecrets)
+    cashfree_secret: str = Field(default_factory=lambda: f"cfsk_{secrets.token_hex(24)}")
     account: SeededTenant | None = None
 
     @property
@@ -50,6 +53,8 @@ class LocalSecrets(BaseModel):
         return {
             "CALLMISSED_PEPPERS": self.pepper,
             "CALLMISSED_SEALING_KEYS": self.sealing_key,
+            "CASHFREE_APP_ID": APP_ID,
+            "CASHFREE_SECRET_KEY": self.cashfree_secret,
         }
 
 
@@ -93,7 +98,7 @@ class StateFolder:
             found = LocalSecrets()
         except ValueError:
             raise LocalStackError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
-        if not found.model_fields_set >= {"pepper", "sealing_key", "operator_secret", "whatsapp"}:
+        if not found.model_fields_set >= {"pepper", "sealing_key", "operator_secret", "whatsapp", "cashfree_secret"}:
             self.store_secrets(found)
         return found
 

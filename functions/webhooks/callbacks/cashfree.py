@@ -15,9 +15,9 @@ from typing import Any
 from callmissed.clock import MINUTE, SECOND
 from callmissed.integrations.callbacks import PLATFORM
 from callmissed.observability import get_logger
+from callmissed.platform.queues.sources import CASHFREE_CALLBACK
 from functions.webhooks.callbacks.receive import Callback, CallbackItem, invalid_signature
 
-CASHFREE = "callback.cashfree"
 SECRET = "CASHFREE_SECRET_KEY"  # noqa: S105  the name of it
 _MAX_AGE = 24 * 60 * MINUTE
 _MAX_SKEW = 5 * MINUTE
@@ -44,7 +44,7 @@ class Cashfree:
         if not secret or not _timely(callback) or not _signed(secret, callback):
             raise invalid_signature()
         text = callback.body.decode(errors="surrogateescape")
-        return [CallbackItem(PLATFORM, CASHFREE, _ACCOUNT, _own_id(callback.body), text)]
+        return [CallbackItem(PLATFORM, CASHFREE_CALLBACK, _ACCOUNT, _own_id(callback.body), text)]
 
 
 def _signed(secret: str, callback: Callback) -> bool:

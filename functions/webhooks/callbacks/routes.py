@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from callmissed.aws.database import Database
-from callmissed.aws.secrets import callback_environment, sealing_ring
+from callmissed.aws.secrets import payment_environment, sealing_ring
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
 from callmissed.integrations.repository import Integrations
@@ -32,7 +32,7 @@ class Callbacks:
         signers = Signers(self.integrations, Sealer(sealing_ring(settings)), clock)
         self.whatsapp = WhatsApp(signers)
         self.twilio = Twilio(signers)
-        self.cashfree = Cashfree(lambda: callback_environment(settings).get(SECRET, ""))
+        self.cashfree = Cashfree(lambda: payment_environment(settings).get(SECRET, ""))
         self._settings = settings
         self._database = database
         self._clock = clock

@@ -1,8 +1,8 @@
 """The worker of the queue `callbacks`.
 
-A message names a stored callback, whose text is in the outbox. Nothing processes callbacks of Twilio and Cashfree yet:
-each fails, and SQS moves its message to `callbacks-dead` after all tries. `callmissed dlq` lists it there, and sends it
-back when a processor exists. WhatsApp's callbacks have a queue of their own.
+A message names a stored callback, whose text is in the outbox. Nothing processes callbacks of Twilio yet: each fails,
+and SQS moves its message to `callbacks-dead` after all tries. `callmissed dlq` lists it there, and sends it back when a
+processor exists. Callbacks of WhatsApp and of the payment gateway have queues of their own.
 """
 
 from typing import Any

@@ -1,14 +1,14 @@
 """The stand-in as tests and the local stack use it: `FakeGraph`."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 from uuid import uuid4
 
 from aiohttp import web
 
+from local.fakes.background_loop import background_loop
 from local.fakes.graph.accounts import (
     APP_ID,
     NUMBER_ID,
@@ -30,7 +30,6 @@ from local.fakes.graph.sending import Outbound
 from local.fakes.graph.state import ChatEntry, GraphOptions, GraphState
 from local.ports import HOST
 
-_START_SECONDS = 30
 _MAX_UPLOAD = 110 * 1024 * 1024
 
 
@@ -139,7 +138,7 @@ class FakeGraph:
     @contextmanager
     def serving(self, port: int = 0) -> Generator[Self]:
         """Serve on `port` of loopback, or a free one, until the block ends; in a thread of its own."""
-        with _background_loop() as run:
+        with background_loop("fake-graph") as run:
             runner = run(self._start(port))
             try:
                 yield self
@@ -169,17 +168,3 @@ class FakeGraph:
                 if entry and not entry.outgoing and entry.status == "sent":
                     entry.status = "delivered"
                     self.state.touch(entry)
-
-
-@contextmanager
-def _background_loop() -> Generator[Callable[[Coroutine[Any, Any, Any]], Any]]:
-    """An event loop in a thread; the function yielded runs a coroutine there and waits for its result."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="fake-graph", daemon=True)
-    thread.start()
-    try:
-        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(_START_SECONDS)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_START_SECONDS)
-        loop.close()

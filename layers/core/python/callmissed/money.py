@@ -12,6 +12,9 @@ from typing import NewType
 MicroCredits = NewType("MicroCredits", int)
 """An amount of money: millionths of a credit."""
 
+Paise = NewType("Paise", int)
+"""An amount of rupees that is paid with: hundredths of a rupee."""
+
 NOTHING = MicroCredits(0)
 CREDIT = 1_000_000
 CREDITS_PER_USD = 100
@@ -53,6 +56,27 @@ def total(amounts: Iterable[MicroCredits]) -> MicroCredits:
 def credits(amount: MicroCredits) -> float:
     """Credits for an answer's JSON; rendering only, never computed with."""
     return amount / CREDIT
+
+
+def rupees(amount: Paise) -> float:
+    """Rupees for an answer's JSON; rendering only, never computed with."""
+    return amount / 100
+
+
+def show_rupees(amount: Paise) -> str:
+    """Rupees as people read them: `449.00`."""
+    return f"{amount // 100}.{amount % 100:02}"
+
+
+def parse_rupees(text: str) -> Paise:
+    """The amount of a decimal number of rupees. Raises ValueError for other text, and for a part of a paisa."""
+    try:
+        amount = _EXACT.multiply(Decimal(text), Decimal(100))
+    except DecimalException as error:
+        raise ValueError("not a number of rupees") from error
+    if not amount.is_finite() or amount != amount.to_integral_value():
+        raise ValueError("rupees have at most two decimals")
+    return Paise(int(amount))
 
 
 def show(amount: MicroCredits) -> str:

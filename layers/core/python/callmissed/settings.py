@@ -27,7 +27,7 @@ class CoreSettings:
     captcha. `captcha` is `off` or `turnstile`. `mail_transport` is `none`, `local` (the folder `mail_outbox`), `ses` or
     `smtp`; `mail_from` the sender's address, `smtp_url` such as `smtps://user@mail.example.com:465`.
     `graph_url`, `twilio_url` and `sarvam_url` are the APIs at which tenants' own credentials are verified.
-    `credits.low` is published below `low_credits` credits.
+    `cashfree_url` replaces the payment gateway's API. `credits.low` is published below `low_credits` credits.
     """
 
     stage: str = "local"
@@ -47,6 +47,7 @@ class CoreSettings:
     providers_file: str = ""
     provider_keys_secret_name: str = ""
     callback_secrets_name: str = ""
+    payment_secrets_name: str = ""
     account_secrets_name: str = ""
     console_url: str = ""
     passkey_rp_id: str = ""
@@ -64,6 +65,7 @@ class CoreSettings:
     graph_url: str = "https://graph.facebook.com/v24.0"
     twilio_url: str = "https://api.twilio.com"
     sarvam_url: str = "https://api.sarvam.ai"
+    cashfree_url: str = ""
     low_credits: int = 50
     deployed: bool = False
     snapshotted: bool = False

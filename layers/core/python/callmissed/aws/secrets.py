@@ -1,13 +1,15 @@
 """Secrets that settings only name: peppers, sealing keys, the providers' API keys and the secrets of callbacks.
 
-On one machine the settings hold them; a deployed process reads them from AWS Secrets Manager, once. Only composition
+On one machine the settings hold them; a deployed process reads them from AWS Secrets Manager, once, and those of the
+payment gateway every few minutes. Only composition
 roots import this module, and pass the secrets on.
 """
 
 import json
 import os
+import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from callmissed.observability import LoggableError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _MIN_PEPPER_BYTES = 16
 _MIN_SEALING_KEY_BYTES = 32
+_KEPT_SECONDS = 300
 
 
 class SecretError(LoggableError, ValueError):
@@ -46,6 +49,11 @@ def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
 def callback_environment(settings: CoreSettings) -> Mapping[str, str]:
     """The mapping of secrets that sign callbacks to the platform's accounts, as `provider_environment`."""
     return _environment(settings.callback_secrets_name, settings.region)
+
+
+def payment_environment(settings: CoreSettings) -> Mapping[str, str]:
+    """The mapping of secrets of the payment gateway, as `provider_environment`; read anew every five minutes."""
+    return _recent_environment(settings.payment_secrets_name, settings.region, int(time.monotonic() // _KEPT_SECONDS))
 
 
 @cache
@@ -77,6 +85,11 @@ def _environment(name: str, region: str) -> Mapping[str, str]:
         return os.environ
     values: dict[str, str] = json.loads(_text(name, region) or "{}")
     return {**os.environ, **values}
+
+
+@lru_cache(maxsize=1)
+def _recent_environment(name: str, region: str, _period: int) -> Mapping[str, str]:
+    return _environment(name, region)
 
 
 def _text(name: str, region: str) -> str:

@@ -36,6 +36,29 @@ async def grant(
     Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1, or of a trillion credits or more,
     which is a typing error and would exceed the digits that DynamoDB stores, Unavailable when DynamoDB fails.
     """
+    operations = grant_operations(tenant, amount, operation_id, now, kind=kind, description=description)
+    try:
+        await database.transact([*operations, *audit])
+    except TransactionCanceled as cancelled:
+        if cancelled.reasons[0] == "ConditionalCheckFailed":
+            return False
+        raise ApiError(404, "not_found", "No such tenant.") from cancelled
+    return True
+
+
+def grant_operations(
+    tenant: str,
+    amount: MicroCredits,
+    operation_id: str,
+    now: Micros,
+    *,
+    kind: EntryType = EntryType.ADMIN,
+    description: str = "",
+) -> list[WriteOperation]:
+    """Add `amount` to the wallet, in a transaction that fails, by its first operation, where it was done before.
+
+    Raises ValueError as `grant` does.
+    """
     if not 1 <= amount < NO_BUDGET:
         raise ValueError("a grant adds at least one micro-credit, and less than a trillion credits")
     entry = LedgerEntry(
@@ -49,13 +72,12 @@ async def grant(
         description=description,
         reference=operation_id,
     )
-    try:
-        await database.transact([*_operations(entry), *audit])
-    except TransactionCanceled as cancelled:
-        if cancelled.reasons[0] == "ConditionalCheckFailed":
-            return False
-        raise ApiError(404, "not_found", "No such tenant.") from cancelled
-    return True
+    payment = {"tenant": tenant, "item": f"PAYMENT#{operation_id}", "entry": entry.entry_id}
+    return [
+        put_new_operation(TENANTS, payment),
+        put_operation(LEDGER, to_record(entry)),
+        grant_operation(tenant, amount),
+    ]
 
 
 def signup_bonus_operations(tenant: str, amount: MicroCredits, beneficiary: str, now: Micros) -> list[WriteOperation]:
@@ -85,12 +107,3 @@ async def had_signup_bonus(database: Database, beneficiary: str) -> bool:
 
 def _bonus_key(beneficiary: str) -> Item:
     return {"tenant": f"@bonus#{beneficiary}", "item": "BONUS"}
-
-
-def _operations(entry: LedgerEntry) -> list[WriteOperation]:
-    payment = {"tenant": entry.tenant, "item": f"PAYMENT#{entry.reference}", "entry": entry.entry_id}
-    return [
-        put_new_operation(TENANTS, payment),
-        put_operation(LEDGER, to_record(entry)),
-        grant_operation(entry.tenant, entry.amount),
-    ]

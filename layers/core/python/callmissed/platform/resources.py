@@ -43,7 +43,8 @@ class Resource:
     `rotation` says how a secret's content is replaced, because Secrets Manager does not do that. A bucket's objects go
     after `expires_days`, and functions see each other's objects where it is `shared`. Web pages of any origin may use
     the `page_methods` on its objects, by a signed URL or form (docs/decisions/0001-keys-in-browsers.md). The operator
-    creates one that is `from_operator`, and only a stage whose settings ask for it has it.
+    creates one that is `from_operator`, and only a stage whose settings ask for it has it. Functions read a secret
+    once, and one that is `read_again` every few minutes.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Resource:
     from_operator: bool = False
     shared: bool = False
     page_methods: tuple[str, ...] = ()
+    read_again: bool = False
 
     @property
     def variable(self) -> str | None:
@@ -68,7 +70,7 @@ class Resource:
     @property
     def read_at_start(self) -> bool:
         """Whether functions read the content once, when they start, so that new content needs a new start."""
-        return self.kind in _READ_AT_START
+        return self.kind in _READ_AT_START and not self.read_again
 
     def physical_name(self, stage: str, *, account: str = "", region: str = "") -> str:
         """Name in `stage`. Only a bucket's name has the account and the region."""
@@ -116,6 +118,19 @@ CALLBACK_SECRETS = Resource(
     setting="callback_secrets_name",
     content="{}",
     rotation="The providers issue these secrets; the operator replaces them.",
+)
+PAYMENT_SECRETS = Resource(
+    "payment-secrets",
+    ResourceKind.SECRET,
+    "callmissed/{stage}/payment-secrets",
+    _READ_SECRET,
+    holds="The account at the payment gateway: a JSON object with CASHFREE_APP_ID, CASHFREE_SECRET_KEY and "
+    "CASHFREE_ENVIRONMENT",
+    tenant_data=NO_TENANT_DATA,
+    setting="payment_secrets_name",
+    content="{}",
+    rotation="The gateway issues these secrets; the operator replaces them, and functions use them within minutes.",
+    read_again=True,
 )
 ACCOUNT_SECRETS = Resource(
     "account-secrets",
@@ -205,6 +220,7 @@ RESOURCES = (
     SEALING_KEYS,
     PROVIDER_KEYS,
     CALLBACK_SECRETS,
+    PAYMENT_SECRETS,
     ACCOUNT_SECRETS,
     PROVIDERS_FILE,
     RESPONSES_BUCKET,

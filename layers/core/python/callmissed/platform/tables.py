@@ -205,6 +205,17 @@ WORDS = Table(
     tenant_data=HELPERS,
     holds="which messages of a tenant have a word, for the search",
 )
+BILLING_OF_TENANT = Index("tenant", "tenant", "created", tenant_data=HELPERS)
+BILLING_DUE = Index("due", "shard", "due", tenant_data=HELPERS)
+BILLING = Table(
+    "billing",
+    "id",
+    "item",
+    tenant_data=kept("Accounts are kept as long as the law asks; orders name people by their ids only.", Export.SHOWN),
+    indexes=(BILLING_OF_TENANT, BILLING_DUE),
+    holds="purchase orders with their payments and refunds, subscriptions, coupons; in the indexes, a tenant's orders "
+    "by time, and what is to be looked at again",
+)
 
 TABLES = (
     KEYS,
@@ -227,6 +238,7 @@ TABLES = (
     CONVERSATIONS,
     MESSAGES,
     WORDS,
+    BILLING,
 )
 
 

@@ -2,7 +2,14 @@
 
 from callmissed.platform.functions import auth, billing, bots, inference, webhooks
 from callmissed.platform.functions.auth import AUTH_API, AUTHORIZER, KEY_EXPIRY, MAILER
-from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
+from callmissed.platform.functions.billing import (
+    BILLING_API,
+    LEDGER_EVENTS,
+    LEDGER_RECONCILE,
+    LEDGER_SWEEP,
+    ORDER_SWEEP,
+    PAYMENT_WORKER,
+)
 from callmissed.platform.functions.bots import BOTS_API, CONVERSATION_DRAFTS, TURN_WORKER
 from callmissed.platform.functions.function import BEDROCK_MODELS_VARIABLE, Function, Schedule
 from callmissed.platform.functions.inference import FILES_SWEEP, INFERENCE
@@ -23,6 +30,7 @@ __all__ = [
     "AUTHORIZER",
     "AUTH_API",
     "BEDROCK_MODELS_VARIABLE",
+    "BILLING_API",
     "BOTS_API",
     "CALLBACKS_API",
     "CALLBACK_WORKER",
@@ -37,6 +45,8 @@ __all__ = [
     "LEDGER_RECONCILE",
     "LEDGER_SWEEP",
     "MAILER",
+    "ORDER_SWEEP",
+    "PAYMENT_WORKER",
     "SCHEDULES",
     "TURN_WORKER",
     "WEBHOOKS_API",

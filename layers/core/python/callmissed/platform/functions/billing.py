@@ -1,7 +1,8 @@
 """The billing slice's functions and schedules."""
 
-from callmissed.platform.functions.function import READ, Function, Schedule
-from callmissed.platform.tables import KEYS, LEDGER, OUTBOX, TENANTS, WALLETS
+from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
+from callmissed.platform.resources import PAYMENT_SECRETS, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.tables import AUDIT, BILLING, IDEMPOTENCY, KEYS, LEDGER, OUTBOX, TENANTS, WALLETS
 
 LEDGER_SWEEP = Function(
     "ledger-sweep",
@@ -37,8 +38,50 @@ LEDGER_EVENTS = Function(
     settings=("low_credits",),
 )
 
-FUNCTIONS = (LEDGER_SWEEP, LEDGER_RECONCILE, LEDGER_EVENTS)
+_SETTLEMENT_TABLES = {
+    BILLING.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
+    WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+    LEDGER.name: (*READ, "dynamodb:PutItem"),
+    TENANTS.name: (*READ_WRITE, "dynamodb:ConditionCheckItem"),
+    OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+}
+"""What settles an order: its credits and its event are written with it."""
+
+BILLING_API = Function(
+    "billing",
+    slice="billing",
+    handler="functions.billing.handlers.api.handler",
+    dependencies="api",
+    memory_mb=1024,
+    tables={**_SETTLEMENT_TABLES, AUDIT.name: ("dynamodb:PutItem",), IDEMPOTENCY.name: IDEMPOTENT_ANSWERS},
+    indexes={BILLING.name: ("dynamodb:Query",)},
+    needs=(SEALING_KEYS, PAYMENT_SECRETS, RESPONSES_BUCKET),
+    settings=("console_url",),
+)
+PAYMENT_WORKER = Function(
+    "payment-worker",
+    slice="billing",
+    handler="functions.billing.handlers.payment_worker.handler",
+    dependencies="publisher",
+    tables=_SETTLEMENT_TABLES,
+    indexes={BILLING.name: ("dynamodb:Query",)},
+    needs=(PAYMENT_SECRETS,),
+)
+ORDER_SWEEP = Function(
+    "order-sweep",
+    slice="billing",
+    handler="functions.billing.handlers.order_sweep.handler",
+    dependencies="publisher",
+    timeout_seconds=55,
+    tables=_SETTLEMENT_TABLES,
+    indexes={BILLING.name: ("dynamodb:Query",)},
+    needs=(PAYMENT_SECRETS,),
+    settings=("console_url",),
+)
+
+FUNCTIONS = (LEDGER_SWEEP, LEDGER_RECONCILE, LEDGER_EVENTS, BILLING_API, PAYMENT_WORKER, ORDER_SWEEP)
 SCHEDULES = (
     Schedule("hold-sweep", LEDGER_SWEEP.name, "rate(1 minute)", "resolve holds whose call never settled"),
     Schedule("ledger-reconcile", LEDGER_RECONCILE.name, "cron(30 20 * * ? *)", "compare wallets with their entries"),
+    Schedule("order-sweep", ORDER_SWEEP.name, "rate(5 minutes)", "ask the payment gateway about unpaid orders"),
 )

@@ -2,7 +2,7 @@
 
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.webhooks import DISPATCH
-from callmissed.platform.resources import CALLBACK_SECRETS, EVENT_BUS, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import EVENT_BUS, PAYMENT_SECRETS, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import AUDIT, BOTS, DELIVERIES, IDEMPOTENCY, OUTBOX, TENANTS, WEBHOOKS
 
 WEBHOOKS_API = Function(
@@ -32,7 +32,7 @@ CALLBACKS_API = Function(
     memory_mb=1024,
     timeout_seconds=10,
     tables={TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
-    needs=(SEALING_KEYS, CALLBACK_SECRETS),
+    needs=(SEALING_KEYS, PAYMENT_SECRETS),
     settings=("public_url",),
 )
 CALLBACK_WORKER = Function(

@@ -9,5 +9,8 @@ CALLBACK_SOURCE = "callmissed.callbacks"
 WHATSAPP_CALLBACK = "callback.whatsapp"
 """Type of a callback with one message, status or change of WhatsApp."""
 
-OTHER_CALLBACKS = ("callback.twilio.voice", "callback.twilio.status", "callback.cashfree")
+CASHFREE_CALLBACK = "callback.cashfree"
+"""Type of a callback with one event of a payment, a refund or a dispute."""
+
+OTHER_CALLBACKS = ("callback.twilio.voice", "callback.twilio.status")
 """Types of the callbacks that have no queue of their own."""

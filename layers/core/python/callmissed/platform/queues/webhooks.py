@@ -24,7 +24,7 @@ CALLBACKS = Queue(
     visibility_seconds=180,
     tenant_data=PASSING,
     rules=(Rule(CALLBACK_SOURCE, OTHER_CALLBACKS),),
-    holds="verified callbacks of Twilio and Cashfree",
+    holds="verified callbacks of Twilio",
 )
 
 QUEUES = (FANOUT, DISPATCH, CALLBACKS)

@@ -4,7 +4,7 @@
 tenant-isolation test walks it, so a route exists only if it is in the table.
 """
 
-from callmissed.platform.routes import auth, bots, inference, webhooks
+from callmissed.platform.routes import auth, billing, bots, inference, webhooks
 from callmissed.platform.routes.route import (
     MAX_BODY_BYTES,
     REFUSAL_HEADERS,
@@ -15,7 +15,7 @@ from callmissed.platform.routes.route import (
     Route,
 )
 
-ROUTES = (*inference.ROUTES, *auth.ROUTES, *webhooks.ROUTES, *bots.ROUTES)
+ROUTES = (*inference.ROUTES, *auth.ROUTES, *webhooks.ROUTES, *bots.ROUTES, *billing.ROUTES)
 
 __all__ = [
     "MAX_BODY_BYTES",

@@ -1,0 +1,1 @@
+"""A tenant's credits: balance, packs and transactions."""

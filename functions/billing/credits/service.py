@@ -1,0 +1,16 @@
+"""A tenant's credits, as its people read them."""
+
+from callmissed.aws.database import Database
+from callmissed.clock import Micros
+from callmissed.ledger.queries import Balance, balance
+
+
+class Credits:
+    """Reads credits. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def balance(self, tenant: str, now: Micros) -> Balance:
+        """The tenant's balance at `now`. Raises ApiError 404."""
+        return await balance(self._database, tenant, now)

@@ -1,0 +1,72 @@
+"""The function `billing`: credits, budgets and payments."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+
+from callmissed.aws.runtime import logs_failures, use_own_loop
+from callmissed.aws.secrets import sealing_ring
+from callmissed.aws.start import prepare_start
+from callmissed.clock import Clock, system_clock
+from callmissed.sealing import Sealer
+from callmissed.web.app import create_api, state_of
+from callmissed.web.idempotency import keyed_server
+from callmissed.web.lambda_handler import LambdaHandler
+from callmissed.web.request_context import RequestContextMiddleware
+from functions.billing.composition import BillingComposition, compose
+from functions.billing.credits import routes as credits
+from functions.billing.credits.service import Credits
+from functions.billing.payments import routes as payments
+from functions.billing.payments.service import Payments
+from functions.billing.payments_composition import PaymentsComposition
+
+prepare_start("anyio._backends._asyncio")
+
+ROUTERS = (credits.router, payments.router)
+
+
+@dataclass(frozen=True, slots=True)
+class BillingServices:
+    """The services of one process, which routes find by name in the application's state."""
+
+    credits: Credits
+    payments: Payments
+    clock: Clock
+
+
+def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
+    """The services of one process, none of which opens a connection before use."""
+    return BillingServices(
+        credits=Credits(composition.database),
+        payments=PaymentsComposition(composition, clock).payments,
+        clock=clock,
+    )
+
+
+def create_app(services: BillingServices) -> FastAPI:
+    """The application over `services`."""
+    return create_api("CallMissed billing", ROUTERS, **state_of(services))
+
+
+def create_server(composition: BillingComposition, services: BillingServices) -> RequestContextMiddleware:
+    """The served application, whose stored answers are sealed. Raises ValueError without a sealing key."""
+    settings = composition.settings
+    sealer = Sealer(sealing_ring(settings))
+    return keyed_server(create_app(services), settings, composition.database, sealer, services.clock)
+
+
+@logs_failures("billing")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request of API Gateway."""
+    return _server()(event, context)
+
+
+@cache
+def _server() -> LambdaHandler:
+    """Created at the first invocation, on its thread and loop."""
+    composition = compose()
+    server = create_server(composition, create_services(composition))
+    use_own_loop()
+    return LambdaHandler(server)

@@ -1,0 +1,1 @@
+"""Purchase orders, their payments at the gateway, and what they grant."""

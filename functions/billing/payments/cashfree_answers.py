@@ -1,0 +1,110 @@
+"""What Cashfree's answers and callbacks say. Amounts are JSON numbers of rupees, read exactly.
+
+Every function raises GatewayError for content that is not as documented.
+"""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+from callmissed.money import Paise, parse_rupees
+from functions.billing.payments.gateway import (
+    GatewayError,
+    GatewayPayment,
+    GatewayRefund,
+    GatewayUnavailable,
+    PaymentSession,
+    PaymentStatus,
+    RefundStatus,
+)
+
+_FAILED_PAYMENTS = frozenset({"FAILED", "USER_DROPPED", "CANCELLED", "VOID"})
+_FAILED_REFUNDS = frozenset({"FAILED", "CANCELLED"})
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON of `body`, numbers with a point as `Decimal`. Raises GatewayUnavailable: garbled text says nothing."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise GatewayUnavailable("the gateway's answer is not JSON") from error
+
+
+def session_of(order: Any, amount: Paise, currency: str) -> PaymentSession:
+    """The session of an order, which must be over `amount`."""
+    with readable():
+        if (_paise(order["order_amount"]), order["order_currency"]) != (amount, currency):
+            raise GatewayError("the gateway's order has another amount")
+        return PaymentSession(_text(order["payment_session_id"]), _text(order["cf_order_id"]))
+
+
+def payments_of(found: Any, gateway_order: str) -> list[GatewayPayment]:
+    """The payments of an order."""
+    with readable():
+        return [payment_of(payment, gateway_order) for payment in found]
+
+
+def payment_of(payment: Any, gateway_order: str) -> GatewayPayment:
+    """One payment of an order, as answers and callbacks show it."""
+    with readable():
+        status = _text(payment["payment_status"])
+        return GatewayPayment(
+            gateway_order=gateway_order,
+            payment_id=_text(payment["cf_payment_id"]),
+            status=_payment_status(status),
+            amount=_paise(payment["payment_amount"]),
+            currency=_text(payment["payment_currency"]),
+            method=str(payment.get("payment_group") or ""),
+            reason=status.lower() if status in _FAILED_PAYMENTS else "",
+        )
+
+
+def refund_of(refund: Any) -> GatewayRefund:
+    """A refund, as answers and callbacks show it."""
+    with readable():
+        return GatewayRefund(
+            gateway_order=_text(refund["order_id"]),
+            refund_id=_text(refund["refund_id"]),
+            status=_refund_status(_text(refund["refund_status"])),
+            amount=_paise(refund["refund_amount"]),
+        )
+
+
+@contextmanager
+def readable() -> Generator[None]:
+    """Raise GatewayError in the place of what a missing or wrong field raises."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise GatewayError(f"the gateway's content can't be read: {type(error).__name__}") from error
+
+
+def _payment_status(status: str) -> PaymentStatus:
+    if status == "SUCCESS":
+        return PaymentStatus.SUCCEEDED
+    return PaymentStatus.FAILED if status in _FAILED_PAYMENTS else PaymentStatus.PENDING
+
+
+def _refund_status(status: str) -> RefundStatus:
+    if status == "SUCCESS":
+        return RefundStatus.SUCCEEDED
+    return RefundStatus.FAILED if status in _FAILED_REFUNDS else RefundStatus.PENDING
+
+
+def _paise(amount: Any) -> Paise:
+    if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
+        raise TypeError("not a number")
+    return parse_rupees(str(amount))
+
+
+def _text(value: Any) -> str:
+    """An id: Cashfree writes some as numbers, and will write all as texts."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise TypeError("not a text")
+    return str(value)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")

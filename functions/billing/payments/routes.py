@@ -1,0 +1,65 @@
+"""/api/v1/payments: purchase orders."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from callmissed.errors import invalid_request
+from callmissed.idempotency.operation import derived
+from callmissed.web.actor import ActorOf
+from callmissed.web.caller import PersonOf
+from callmissed.web.dependencies import from_state
+from callmissed.web.gateway_route import GatewayRoute
+from callmissed.web.idempotency import OperationOf
+from functions.billing.error_responses import session_responses
+from functions.billing.payments.schemas import NewOrder, OrderOut, OrderReference, OrderState, PaymentRow
+from functions.billing.payments.service import Buyer, Payments
+
+router = APIRouter(prefix="/api/v1/payments", tags=["payments"], route_class=GatewayRoute)
+
+PaymentsOf = Annotated[Payments, from_state("payments")]
+
+
+@router.post(
+    "/create-order",
+    summary="Order credits or a plan",
+    response_model=OrderOut,
+    responses=session_responses(502, changes=True),
+)
+async def create_order(
+    new: NewOrder, person: PersonOf, actor: ActorOf, payments: PaymentsOf, operation: OperationOf
+) -> OrderOut:
+    """Order a pack, credits at the custom price, or a plan above the tenant's. Pay in the returned session."""
+    environment = payments.environment
+    buyer = Buyer(person.tenant, person.user_id, actor, f"cm_{derived(operation.id, 'order')[:16]}")
+    if new.type == "plan_upgrade":
+        raise invalid_request("A plan can't be ordered yet.", "type")
+    return OrderOut.of(await payments.order_credits(buyer, new.credits), environment)
+
+
+@router.post(
+    "/verify", summary="Settle an order", response_model=OrderState, responses=session_responses(404, 502, changes=True)
+)
+async def verify(reference: OrderReference, person: PersonOf, payments: PaymentsOf) -> OrderState:
+    """Ask the gateway about an unpaid order, and grant what was paid. May be repeated."""
+    return OrderState.of(await payments.verify(person.tenant, reference.order_id))
+
+
+@router.post(
+    "/retry",
+    summary="Pay an order again",
+    response_model=OrderOut,
+    responses=session_responses(404, 502, changes=True),
+)
+async def retry(reference: OrderReference, person: PersonOf, payments: PaymentsOf) -> OrderOut:
+    """A session of an unpaid order: the same one while it is younger than 14 minutes, else a new one."""
+    environment = payments.environment
+    return OrderOut.of(await payments.retry(person.tenant, reference.order_id), environment)
+
+
+@router.get("/history", summary="List orders", response_model=list[PaymentRow], responses=session_responses(422))
+async def history(
+    person: PersonOf, payments: PaymentsOf, limit: Annotated[int, Query(ge=1, le=100)] = 50
+) -> list[PaymentRow]:
+    """Orders and redeemed coupons, newest first."""
+    return [PaymentRow.of(order) for order in await payments.history(person.tenant, limit)]

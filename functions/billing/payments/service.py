@@ -1,0 +1,153 @@
+"""Purchases: orders are written before the gateway is asked, and settled by what it says.
+
+Raises Unavailable when DynamoDB does not answer.
+"""
+
+from dataclasses import dataclass, replace
+
+from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.clock import MINUTE, Clock, Micros, iso
+from callmissed.errors import ApiError, invalid_request
+from callmissed.money import CREDIT, MicroCredits, show_rupees
+from callmissed.plans.price_lists import price_list
+from callmissed.tenants.tenants import get_tenant
+from callmissed.tenants.users import get_user
+from functions.billing.payments.errors import already_completed, gateway_failed
+from functions.billing.payments.gateway import Customer, GatewayError, GatewayPayment, PaymentGateway
+from functions.billing.payments.records import UNPAID, Order, OrderKind, Session
+from functions.billing.payments.repository import Orders
+from functions.billing.payments.settlement import Settlement
+
+_SESSION_EXPIRES = 20 * MINUTE
+_FIRST_LOOK = 3 * MINUTE
+_ANY_PHONE = "9999999999"
+"""The gateway wants a phone number, which people need not give us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who buys, and under which id: a repeated request has the same one."""
+
+    tenant: str
+    user_id: str
+    actor: Actor
+    order_id: str
+
+
+class Payments:
+    """The purchases of one stage."""
+
+    def __init__(
+        self, orders: Orders, gateway: PaymentGateway, settlement: Settlement, clock: Clock, console_url: str = ""
+    ) -> None:
+        self._orders = orders
+        self._gateway = gateway
+        self._settlement = settlement
+        self._clock = clock
+        self._console_url = console_url
+
+    @property
+    def environment(self) -> str:
+        """The gateway's. Raises ApiError 503 without one."""
+        return self._gateway.environment
+
+    async def order_credits(self, buyer: Buyer, count: int) -> Order:
+        """An order of `count` credits with a session to pay it. Raises ApiError 400, 502, 503."""
+        prices = price_list(self._clock())
+        try:
+            offer = prices.credits(count)
+        except ValueError as error:
+            raise invalid_request(f"{str(error).capitalize()}.", "credits") from error
+        tenant = await get_tenant(self._orders.database, buyer.tenant, consistent=True)
+        now = self._clock()
+        order = Order(
+            order_id=buyer.order_id,
+            tenant=buyer.tenant,
+            user_id=buyer.user_id,
+            kind=OrderKind.CREDIT_TOPUP,
+            amount=offer.price,
+            plan_from=str(tenant.plan),
+            plan_to=f"topup_{offer.credits}",
+            credits=MicroCredits(offer.credits * CREDIT),
+            price_version=prices.version,
+            tax_basis_points=prices.tax_basis_points,
+            created=now,
+            session=Session(1, now),
+            due=iso(Micros(now + _FIRST_LOOK)),
+        )
+        return await self._opened(await self._created(order, buyer.actor))
+
+    async def verify(self, tenant: str, order_id: str) -> Order:
+        """The order as the gateway has it. Raises ApiError 404, 409, 502, 503."""
+        order = await self._orders.get(tenant, order_id)
+        return await self.refresh(order) if order.status in UNPAID else order
+
+    async def retry(self, tenant: str, order_id: str) -> Order:
+        """The order with a session that is live. Raises ApiError 400 for a completed one, 404, 409, 502, 503."""
+        order = await self._orders.get(tenant, order_id)
+        if order.status not in UNPAID:
+            raise already_completed()
+        if order.session.is_live(self._clock()):
+            return order
+        order = await self.refresh(order)
+        if order.status not in UNPAID:
+            raise already_completed()
+        return await self._opened(order)
+
+    async def history(self, tenant: str, limit: int) -> list[Order]:
+        """The tenant's orders, newest first."""
+        return await self._orders.newest(tenant, limit)
+
+    async def refresh(self, order: Order) -> Order:
+        """Settle an unpaid order by the gateway's payments of all its attempts. Raises ApiError 409, 502, 503."""
+        found: list[GatewayPayment] = []
+        try:
+            for gateway_order in order.gateway_orders:
+                found += await self._gateway.payments(gateway_order)
+        except GatewayError as error:
+            raise gateway_failed() from error
+        return await self._settlement.apply_all(order, found)
+
+    async def _created(self, order: Order, actor: Actor) -> Order:
+        """Write the order; an earlier run of the same request may have written it."""
+        bought = {"amount": show_rupees(order.amount), "currency": order.currency, "for": order.plan_to}
+        event = AuditEvent(order.tenant, "payment.order", "order", order.order_id, actor, bought)
+        try:
+            await self._orders.create(order, [audit_operation(event, order.created)])
+        except TransactionCanceled:
+            return await self._orders.get(order.tenant, order.order_id)
+        return order
+
+    async def _opened(self, order: Order) -> Order:
+        """The order with a live session at the gateway. Raises ApiError 502, 503: the order stays, to be retried."""
+        now = self._clock()
+        if order.session.is_live(now):
+            return order
+        number = order.session.number + (1 if order.session.session_id else 0)
+        attempt = replace(order, session=Session(number, now))
+        try:
+            opened = await self._gateway.create_order(
+                attempt.gateway_order,
+                order.amount,
+                order.currency,
+                await self._customer(order),
+                expires=Micros(now + _SESSION_EXPIRES),
+                return_url=self._return_url(order),
+            )
+        except GatewayError as error:
+            raise gateway_failed() from error
+        session = Session(number, now, opened.session_id, opened.reference)
+        if not await self._orders.open_session(order, session):  # paid, or opened by another request
+            return await self._orders.get(order.tenant, order.order_id)
+        return replace(order, session=session)
+
+    async def _customer(self, order: Order) -> Customer:
+        try:
+            user = await get_user(self._orders.database, order.tenant, order.user_id)
+        except ApiError:  # the person has left; the order is the tenant's
+            return Customer(order.tenant, "", "", _ANY_PHONE)
+        return Customer(order.tenant, user.full_name, user.email, user.phone_number or _ANY_PHONE)
+
+    def _return_url(self, order: Order) -> str:
+        return f"{self._console_url.rstrip('/')}/billing?order_id={order.order_id}" if self._console_url else ""

@@ -1,0 +1,151 @@
+"""Settlement: what a payment at the gateway does to its order, once for ever.
+
+Callbacks, `verify` and the sweep call `Settlement.apply` with payments as the gateway shows them, in any order and any
+number of times. A payment that succeeded is credited in one transaction: the order is paid, the entry written, the
+wallet raised, the event published. The transaction's condition is that the order is unpaid, and no state leads back
+there.
+
+Money was taken, so a success is credited whatever came before it: a failure, or the order's expiry. A second success,
+of another payment, is given back. An amount that differs from the order's by more than a paisa grants nothing.
+"""
+
+from collections.abc import Sequence
+
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.operations import WriteOperation
+from callmissed.clock import Clock, Micros
+from callmissed.events.outbox import new_event, publish_operation
+from callmissed.events.types import EventData, PaymentFailed, PaymentSucceeded
+from callmissed.ledger.entries import EntryType
+from callmissed.ledger.grants import grant_operations
+from callmissed.money import rupees
+from callmissed.observability import count, get_logger
+from functions.billing.payments.errors import amount_mismatch
+from functions.billing.payments.gateway import GatewayPayment, PaymentStatus
+from functions.billing.payments.records import UNPAID, Order, OrderStatus, PaymentState, StoredPayment
+from functions.billing.payments.repository import (
+    Orders,
+    closed_operation,
+    look_now_operation,
+    payment_operation,
+    settled_operation,
+)
+
+_TRIES = 6
+_MAX_DIFFERENCE = 1
+"""Paise."""
+
+_logger = get_logger("payments")
+
+
+class Settlement:
+    """Settles the orders of one stage. Raises Unavailable."""
+
+    def __init__(self, orders: Orders, clock: Clock) -> None:
+        self._orders = orders
+        self._clock = clock
+
+    async def apply(self, order: Order, payment: GatewayPayment) -> Order:
+        """The order after `payment`. Raises ApiError 409 for a success over another amount than the order's."""
+        if payment.status is PaymentStatus.PENDING:
+            return order
+        for _ in range(_TRIES):
+            stored = await self._orders.payment(order.order_id, payment.payment_id)
+            outcome = _outcome(order, payment)
+            if stored is None or (stored is PaymentState.FAILED and outcome is not PaymentState.FAILED):
+                if not await self._write(order, payment, outcome):
+                    order = await self._orders.get(order.tenant, order.order_id)
+                    continue
+                _report(order, outcome)
+            elif stored is PaymentState.MISMATCH:
+                outcome = stored
+            if outcome is PaymentState.MISMATCH:
+                raise amount_mismatch()
+            return await self._orders.get(order.tenant, order.order_id)
+        raise Unavailable("the order kept changing", indeterminate=False)
+
+    async def apply_all(self, order: Order, payments: Sequence[GatewayPayment]) -> Order:
+        """The order after all `payments`, the successful ones first: they decide. Raises as `apply`."""
+        for payment in sorted(payments, key=lambda each: each.status is not PaymentStatus.SUCCEEDED):
+            order = await self.apply(order, payment)
+        return order
+
+    async def _write(self, order: Order, payment: GatewayPayment, outcome: PaymentState) -> bool:
+        """Write the payment and what follows from it; False when order or payment changed meanwhile."""
+        now = self._clock()
+        stored = StoredPayment(
+            order_id=order.order_id,
+            payment_id=payment.payment_id,
+            state=outcome,
+            amount=payment.amount,
+            currency=payment.currency,
+            method=payment.method,
+            seen=now,
+            gateway_order=payment.gateway_order,
+        )
+        operations = [payment_operation(stored), *_consequences(order, payment, stored, now)]
+        try:
+            await self._orders.database.transact(operations)
+        except TransactionCanceled:
+            return False
+        return True
+
+
+def _outcome(order: Order, payment: GatewayPayment) -> PaymentState:
+    if payment.status is PaymentStatus.FAILED:
+        return PaymentState.FAILED
+    if abs(payment.amount - order.amount) > _MAX_DIFFERENCE or payment.currency != order.currency:
+        return PaymentState.MISMATCH
+    return PaymentState.SETTLED if order.status in UNPAID else PaymentState.SURPLUS
+
+
+def _consequences(order: Order, payment: GatewayPayment, stored: StoredPayment, now: Micros) -> list[WriteOperation]:
+    if stored.state is PaymentState.SETTLED:
+        return [settled_operation(order, stored), *_granted(order, now), _event(order, _succeeded(order), now, "paid")]
+    if stored.state is PaymentState.SURPLUS:
+        return [look_now_operation(order, now)]
+    if stored.state is PaymentState.MISMATCH or order.status not in (OrderStatus.PENDING, OrderStatus.FAILED):
+        return []
+    failed = _failed(order, payment.reason)
+    return [closed_operation(order, OrderStatus.FAILED), _event(order, failed, now, payment.payment_id)]
+
+
+def _granted(order: Order, now: Micros) -> list[WriteOperation]:
+    description = f"Credit top-up ({order.whole_credits} credits)"
+    return grant_operations(
+        order.tenant, order.credits, order.order_id, now, kind=EntryType.PURCHASE, description=description
+    )
+
+
+def _event(order: Order, data: EventData, now: Micros, unique: str) -> WriteOperation:
+    return publish_operation(new_event(order.tenant, data, now, unique=f"{order.order_id} {unique}"))
+
+
+def _succeeded(order: Order) -> PaymentSucceeded:
+    return PaymentSucceeded(
+        order_id=order.order_id,
+        amount=rupees(order.amount),
+        currency=order.currency,
+        plan=order.plan,
+        credits=order.whole_credits or None,
+    )
+
+
+def _failed(order: Order, reason: str) -> PaymentFailed:
+    return PaymentFailed(
+        order_id=order.order_id,
+        amount=rupees(order.amount),
+        currency=order.currency,
+        plan=order.plan,
+        credits=order.whole_credits or None,
+        reason=reason or None,
+    )
+
+
+def _report(order: Order, outcome: PaymentState) -> None:
+    """Ring for what people must see to."""
+    if outcome is PaymentState.MISMATCH:
+        count("PaymentMismatch")
+        _logger.error("a payment has another amount than its order", extra={"order": order.order_id})
+    if outcome is PaymentState.SURPLUS:
+        _logger.warning("an order was paid twice", extra={"order": order.order_id})

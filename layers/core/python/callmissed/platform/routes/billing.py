@@ -1,0 +1,20 @@
+"""The billing slice's routes: credits, budgets and payments."""
+
+from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Route
+
+_CREDITS = "/api/v1/credits"
+_PAYMENTS = "/api/v1/payments"
+
+
+def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE) -> Route:
+    return Route(method, path, "billing", Auth.SESSION, roles=roles)
+
+
+ROUTES = (
+    Route("GET", f"{_CREDITS}/packs", "billing", Auth.PUBLIC),
+    _session("GET", f"{_CREDITS}/balance"),
+    _session("POST", f"{_PAYMENTS}/create-order", MANAGERS),
+    _session("POST", f"{_PAYMENTS}/verify"),
+    _session("POST", f"{_PAYMENTS}/retry", MANAGERS),
+    _session("GET", f"{_PAYMENTS}/history"),
+)

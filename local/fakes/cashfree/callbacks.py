@@ -1,0 +1,151 @@
+"""Callbacks to the business, signed as Cashfree signs them, and sent on time, late, twice or out of order.
+
+https://www.cashfree.com/docs/api-reference/payments/latest/payments/webhooks
+"""
+
+import asyncio
+import base64
+import hmac
+import json
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from local.fakes.cashfree.state import FakeOrder, FakePayment, FakeRefund, JsonObject, now_text
+
+_TRIES = 5
+_RETRY_SECONDS = 0.5
+_TYPES = {"SUCCESS": "PAYMENT_SUCCESS_WEBHOOK", "FAILED": "PAYMENT_FAILED_WEBHOOK"}
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackTiming:
+    """How callbacks go out: after `delay_seconds`, `copies` times, in any order if `shuffled`, or never."""
+
+    delay_seconds: float = 0.0
+    copies: int = 1
+    shuffled: bool = False
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCallback:
+    """A callback as it goes over the wire."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+def payment_event(order: FakeOrder, payment: FakePayment) -> JsonObject:
+    """A payment succeeded, failed or was abandoned."""
+    data = {
+        "order": {"order_id": order.order_id, "order_amount": order.amount, "order_currency": order.currency},
+        "payment": payment.json,
+        "customer_details": order.customer,
+    }
+    kind = _TYPES.get(payment.status, "PAYMENT_USER_DROPPED_WEBHOOK")
+    return {"type": kind, "event_time": now_text(), "data": data}
+
+
+def refund_event(refund: FakeRefund) -> JsonObject:
+    """A refund was decided."""
+    return {"type": "REFUND_STATUS_WEBHOOK", "event_time": now_text(), "data": {"refund": refund.json}}
+
+
+def dispute_event(order: FakeOrder, payment: FakePayment, kind: str, status: str, dispute_id: str) -> JsonObject:
+    """A bank took a buyer's side, for now (DISPUTE_CREATED) or in the end (DISPUTE_CLOSED)."""
+    dispute = {
+        "dispute_id": dispute_id,
+        "dispute_type": "CHARGEBACK",
+        "reason_code": "1402",
+        "reason_description": "Simulated",
+        "dispute_amount": payment.amount,
+        "dispute_status": status,
+        "created_at": now_text(),
+        "updated_at": now_text(),
+    }
+    details = {
+        "order_id": order.order_id,
+        "order_amount": order.amount,
+        "order_currency": order.currency,
+        "cf_payment_id": payment.payment_id,
+        "payment_amount": payment.amount,
+        "payment_currency": payment.currency,
+    }
+    return {"type": kind, "event_time": now_text(), "data": {"dispute": dispute, "order_details": details}}
+
+
+def signed(event: JsonObject, secret_key: str) -> GatewayCallback:
+    """The callback of `event`, signed now."""
+    body = json.dumps(event).encode()
+    stamp = str(int(time.time() * 1000))
+    digest = hmac.digest(secret_key.encode(), stamp.encode() + body, "sha256")
+    headers = {
+        "Content-Type": "application/json",
+        "x-webhook-signature": base64.b64encode(digest).decode(),
+        "x-webhook-timestamp": stamp,
+        "x-webhook-version": "2025-01-01",
+    }
+    return GatewayCallback(body, headers)
+
+
+class GatewayCallbacks:
+    """Sends callbacks to `url`; without one they are kept for `take`."""
+
+    def __init__(self, url: str, secret_key: str) -> None:
+        self.timing = CallbackTiming()
+        self._url = url
+        self._secret_key = secret_key
+        self._kept: list[GatewayCallback] = []
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def send(self, *events: JsonObject) -> None:
+        """Send `events` in the background, as `timing` says. Call it in the stand-in's loop."""
+        timing = self.timing
+        if timing.withheld:
+            return
+        wanted = [event for event in events for _ in range(timing.copies)]
+        if timing.shuffled:
+            random.shuffle(wanted)
+        task = asyncio.ensure_future(self._send(wanted, timing.delay_seconds))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def take(self) -> list[GatewayCallback]:
+        """The callbacks since the last call, where there is no URL."""
+        taken, self._kept = self._kept, []
+        return taken
+
+    async def idle(self) -> None:
+        """Wait until all are sent, or given up."""
+        while self._sending:
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Give up what is not sent."""
+        for task in self._sending:
+            task.cancel()
+        await self.idle()
+
+    async def _send(self, events: Sequence[JsonObject], delay_seconds: float) -> None:
+        await asyncio.sleep(delay_seconds)
+        for event in events:
+            callback = signed(event, self._secret_key)
+            if self._url:
+                await self._post(callback)
+            else:
+                self._kept.append(callback)
+
+    async def _post(self, callback: GatewayCallback) -> None:
+        async with aiohttp.ClientSession() as session:
+            for _ in range(_TRIES):
+                try:
+                    async with session.post(self._url, data=callback.body, headers=callback.headers) as answer:
+                        if answer.status < 500:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(_RETRY_SECONDS)

@@ -1,0 +1,183 @@
+"""What the stand-in knows: orders with their payments and refunds. Amounts are JSON numbers of rupees, as Cashfree's.
+
+https://www.cashfree.com/docs/api-reference/payments/latest/overview
+"""
+
+import itertools
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+JsonObject = dict[str, Any]
+
+
+class FaultKind(StrEnum):
+    """How the API fails: refused with 503, done but not answered, answered with no JSON, with another amount, late."""
+
+    DOWN = "down"
+    LOST = "lost"
+    GARBLED = "garbled"
+    WRONG_AMOUNT = "wrong_amount"
+    SLOW = "slow"
+
+
+@dataclass(slots=True)
+class GatewayFault:
+    """The next `times` requests to paths that contain `path` fail so; a slow one takes `seconds`."""
+
+    kind: FaultKind
+    path: str = ""
+    times: int = 1
+    seconds: float = 10.0
+
+
+@dataclass(slots=True)
+class FakePayment:
+    """A try to pay an order."""
+
+    payment_id: str
+    status: str
+    amount: float
+    currency: str
+    group: str = "upi"
+
+    @property
+    def json(self) -> JsonObject:
+        """As answers and callbacks show it."""
+        return {
+            "cf_payment_id": self.payment_id,
+            "payment_status": self.status,
+            "payment_amount": self.amount,
+            "payment_currency": self.currency,
+            "payment_group": self.group,
+            "payment_method": {"upi": {"channel": "collect", "upi_id": "buyer@upi"}},
+            "payment_message": "Simulated",
+            "payment_time": now_text(),
+            "is_captured": self.status == "SUCCESS",
+        }
+
+
+@dataclass(slots=True)
+class FakeRefund:
+    """Money that goes back. `status` is PENDING, SUCCESS, CANCELLED or FAILED."""
+
+    refund_id: str
+    order_id: str
+    payment_id: str
+    amount: float
+    note: str
+    status: str
+    reference: str
+
+    @property
+    def json(self) -> JsonObject:
+        """As answers and callbacks show it."""
+        return {
+            "cf_refund_id": self.reference,
+            "cf_payment_id": self.payment_id,
+            "refund_id": self.refund_id,
+            "order_id": self.order_id,
+            "refund_amount": self.amount,
+            "refund_currency": "INR",
+            "refund_note": self.note,
+            "refund_status": self.status,
+            "refund_type": "MERCHANT_INITIATED",
+            "created_at": now_text(),
+        }
+
+
+@dataclass(slots=True)
+class FakeOrder:
+    """An order, with the session in which a browser pays it."""
+
+    order_id: str
+    amount: float
+    currency: str
+    customer: JsonObject
+    return_url: str
+    reference: str
+    session_id: str
+    status: str = "ACTIVE"
+    payments: list[FakePayment] = field(default_factory=list[FakePayment])
+    refunds: dict[str, FakeRefund] = field(default_factory=dict[str, FakeRefund])
+
+    @property
+    def json(self) -> JsonObject:
+        """As answers show it."""
+        return {
+            "cf_order_id": self.reference,
+            "order_id": self.order_id,
+            "entity": "order",
+            "order_amount": self.amount,
+            "order_currency": self.currency,
+            "order_status": self.status,
+            "payment_session_id": self.session_id,
+            "customer_details": self.customer,
+            "order_meta": {"return_url": self.return_url},
+            "created_at": now_text(),
+        }
+
+    @property
+    def paid(self) -> float:
+        """What was paid, in rupees."""
+        return sum(payment.amount for payment in self.payments if payment.status == "SUCCESS")
+
+    @property
+    def refunded(self) -> float:
+        """What went back, or is about to."""
+        return sum(refund.amount for refund in self.refunds.values() if refund.status in ("SUCCESS", "PENDING"))
+
+
+@dataclass(slots=True)
+class CashfreeState:
+    """All orders of the stand-in. Hold `lock` while reading or changing them."""
+
+    app_id: str
+    secret_key: str
+    orders: dict[str, FakeOrder] = field(default_factory=dict[str, FakeOrder])
+    faults: list[GatewayFault] = field(default_factory=list[GatewayFault])
+    refund_status: str = "SUCCESS"
+    lock: Any = field(default_factory=threading.RLock)
+    _numbers: Any = field(default_factory=lambda: itertools.count(int(time.time())))
+
+    def number(self) -> str:
+        """A new id of the gateway's own."""
+        return str(next(self._numbers))
+
+    def add_order(self, wanted: JsonObject) -> FakeOrder:
+        """Add the order that a request asks for. Raises KeyError for a missing field."""
+        customer, meta = wanted["customer_details"], JsonObject(wanted.get("order_meta") or {})
+        if not customer["customer_id"] or not customer["customer_phone"]:
+            raise KeyError("customer_phone")
+        order = FakeOrder(
+            order_id=str(wanted["order_id"]),
+            amount=float(wanted["order_amount"]),
+            currency=wanted["order_currency"],
+            customer=customer,
+            return_url=meta.get("return_url", ""),
+            reference=self.number(),
+            session_id=f"session_{uuid4().hex}{uuid4().hex}",
+        )
+        self.orders[order.order_id] = order
+        return order
+
+    def of_session(self, session_id: str) -> FakeOrder | None:
+        """The order that is paid in a session."""
+        return next((order for order in self.orders.values() if order.session_id == session_id), None)
+
+    def fault_of(self, path: str) -> GatewayFault | None:
+        """The fault that a request to `path` meets; it counts."""
+        for fault in self.faults:
+            if fault.times > 0 and fault.path in path:
+                fault.times -= 1
+                return fault
+        return None
+
+
+def now_text() -> str:
+    """Now, as Cashfree writes times."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
