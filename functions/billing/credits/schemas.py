@@ -2,10 +2,15 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from callmissed.clock import Micros, iso
+from callmissed.ids import is_call_id, started_at
+from callmissed.ledger.entries import LedgerEntry
+from callmissed.ledger.history.sums import EntrySums
+from callmissed.ledger.history.transactions import Transaction, TransactionPage
 from callmissed.ledger.queries import Balance
-from callmissed.money import credits, rupees
+from callmissed.money import MicroCredits, credits, rupees
 from callmissed.plans.price_lists import CreditPack, PriceList
 
 
@@ -62,3 +67,67 @@ class PacksOut(BaseModel):
             custom_max=prices.max_credits,
             custom_rate=rupees(prices.custom_price),
         )
+
+
+class TransactionOut(BaseModel):
+    """A movement of credits. `amount` is negative where credits were spent or taken back.
+
+    `balance_after` is the sum of all movements up to this one, held credits included. A call's `created_at` is its
+    start; its `reference_id` is the request's id.
+    """
+
+    id: str
+    amount: float
+    balance_after: float
+    type: str
+    description: str
+    reference_id: str | None
+    created_at: str
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> Self:
+        """The transaction."""
+        entry = transaction.entry
+        return cls(
+            id=entry.entry_id,
+            amount=credits(entry.change),
+            balance_after=credits(transaction.balance_after),
+            type=str(entry.type),
+            description=entry.description,
+            reference_id=entry.reference or (entry.entry_id if entry.type == "deduction" else None),
+            created_at=iso(_moment(entry)),
+        )
+
+
+class TypeSummary(BaseModel):
+    """How many transactions of a type there are, and what they add to the credits."""
+
+    count: int
+    total: float
+
+
+class TransactionsOut(BaseModel):
+    """A page of transactions. `summary_by_type` is over the whole filter, whatever the page."""
+
+    data: list[TransactionOut]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null after the last one.")
+    summary_by_type: dict[str, TypeSummary]
+
+    @classmethod
+    def of(cls, page: TransactionPage) -> Self:
+        """The page."""
+        return cls(
+            data=[TransactionOut.of(transaction) for transaction in page.transactions],
+            next_cursor=page.next,
+            summary_by_type=_summaries(page.sums),
+        )
+
+
+def _summaries(sums: EntrySums) -> dict[str, TypeSummary]:
+    totals = {kind: credits(MicroCredits(sums.totals[kind])) for kind in sums.counts}
+    return {str(kind): TypeSummary(count=sums.counts[kind], total=totals[kind]) for kind in sorted(sums.counts)}
+
+
+def _moment(entry: LedgerEntry) -> Micros:
+    """When it happened, by the id, which orders entries."""
+    return started_at(entry.entry_id) if is_call_id(entry.entry_id) else entry.created

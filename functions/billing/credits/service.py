@@ -2,6 +2,7 @@
 
 from callmissed.aws.database import Database
 from callmissed.clock import Micros
+from callmissed.ledger.history.transactions import TransactionFilter, TransactionPage, transactions
 from callmissed.ledger.queries import Balance, balance
 
 
@@ -14,3 +15,10 @@ class Credits:
     async def balance(self, tenant: str, now: Micros) -> Balance:
         """The tenant's balance at `now`. Raises ApiError 404."""
         return await balance(self._database, tenant, now)
+
+    async def transactions(
+        self, tenant: str, wanted: TransactionFilter, now: Micros, *, limit: int, cursor: str | None
+    ) -> TransactionPage:
+        """A page of the tenant's transactions, and sums over the filter. Raises ApiError 409, 503."""
+        pages = {"below": cursor} if cursor else {}
+        return await transactions(self._database, tenant, wanted, now, limit=limit, **pages)

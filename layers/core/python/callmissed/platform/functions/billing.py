@@ -25,7 +25,7 @@ LEDGER_RECONCILE = Function(
     tables={
         WALLETS.name: ("dynamodb:Scan", "dynamodb:GetItem"),
         LEDGER.name: READ,
-        TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+        TENANTS.name: (*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
     },
 )
 LEDGER_EVENTS = Function(
@@ -53,7 +53,12 @@ BILLING_API = Function(
     handler="functions.billing.handlers.api.handler",
     dependencies="api",
     memory_mb=1024,
-    tables={**_SETTLEMENT_TABLES, AUDIT.name: ("dynamodb:PutItem",), IDEMPOTENCY.name: IDEMPOTENT_ANSWERS},
+    tables={
+        **_SETTLEMENT_TABLES,
+        TENANTS.name: (*READ_WRITE, "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem"),
+        AUDIT.name: ("dynamodb:PutItem",),
+        IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+    },
     indexes={BILLING.name: ("dynamodb:Query",)},
     needs=(SEALING_KEYS, PAYMENT_SECRETS, RESPONSES_BUCKET),
     settings=("console_url",),
