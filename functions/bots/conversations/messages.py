@@ -146,6 +146,11 @@ def inbound_id(wamid: str, sent: Micros, received: Micros) -> str:
     return f"{_MESSAGE_PREFIX}{sortable_id(Micros(second + within), digest >> 4)}"
 
 
+def turn_id_of(message_id: str) -> str:
+    """Id of the turn that an inbound message would have begun."""
+    return f"turn_{message_id.removeprefix(_MESSAGE_PREFIX)}"
+
+
 def media_id(conversation_id: str, message_id: str) -> str:
     """Our id of the media of an inbound message, which names the message."""
     return f"med_{conversation_id}_{message_id.removeprefix(_MESSAGE_PREFIX)}"

@@ -34,6 +34,7 @@ from functions.bots.conversations.records import (
     due_text,
     shard_of,
     to_conversation_item,
+    to_last_turn,
     to_user_item,
     user_key,
 )
@@ -126,6 +127,8 @@ def _activity(arrival: Arrival, conversation_id: str) -> Changes:
     }
     if arrival.bot_id:
         values["bot_id"] = arrival.bot_id
+    if arrival.skip:
+        values["last_turn"] = to_last_turn(arrival.skip)
     changes: Changes = {"set": values, "add": {"unread": 1}}
     if arrival.choice is not None:
         values |= {"opted_out": arrival.choice, "pending": 0}
@@ -160,6 +163,7 @@ def _new_conversation(arrival: Arrival) -> StoredConversation:
         pending_since=arrival.now if waits else None,
         unread=1,
         due=_due(arrival) if waits else None,
+        last_turn=arrival.skip,
         previous=next(iter(arrival.known.conversation_ids), None),
     )
 

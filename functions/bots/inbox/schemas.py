@@ -93,7 +93,7 @@ class ContactOut(BaseModel):
 
 
 class LastTurnOut(BaseModel):
-    """The latest turn."""
+    """The latest turn, or the latest message that began none, as a skipped turn."""
 
     id: str
     state: ShownTurnState

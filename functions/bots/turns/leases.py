@@ -18,6 +18,7 @@ from callmissed.clock import MINUTE, SECOND, Clock, Micros
 from callmissed.ids import sortable_id, started_at
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.jobs import TurnJob
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import (
     OPEN,
     Lease,
@@ -26,7 +27,6 @@ from functions.bots.conversations.records import (
     conversation_of,
     to_lease,
 )
-from functions.bots.turns.reasons import Reason
 
 LEASE_SECONDS = 90
 MAX_BURST = 12

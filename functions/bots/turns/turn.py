@@ -32,6 +32,7 @@ from functions.bots.conversations.messages import (
     StoredMessage,
     outbound_id,
 )
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import NEVER, Claim, TurnState, to_lease
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
@@ -51,7 +52,6 @@ from functions.bots.turns.counting import count_conversation
 from functions.bots.turns.endings import ANSWERED, EndedTurn, TurnOutcome
 from functions.bots.turns.guards import missing_bot, refusal_of
 from functions.bots.turns.leases import Leased, Leases
-from functions.bots.turns.reasons import Reason
 from functions.bots.turns.receipts import Receipts
 from functions.bots.turns.thinking import NoReply, NotNow, Thinker
 
