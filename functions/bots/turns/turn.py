@@ -62,6 +62,9 @@ SENDING_SECONDS = 80.0
 MAX_TURN = 5 * MINUTE
 """A turn that several workers have tried for so long fails."""
 
+MAX_DEATHS = 5
+"""A turn with which so many workers died fails: it may be what kills them."""
+
 _FAILURE_TEXT_EVERY = 60 * MINUTE
 _OVERTAKEN = TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER)
 
@@ -116,6 +119,8 @@ class Turns:
 
     async def run(self, leased: Leased) -> EndedTurn | None:
         """The turn as it ended; None when another worker has it. Raises NotNow when it is to be taken on later."""
+        if leased.lease.deaths >= MAX_DEATHS:
+            return await self.broken_off(leased, TurnOutcome(TurnState.FAILED, Reason.INTERNAL_ERROR))
         round_ = await self._begin(leased, self._monotonic())
         try:
             return _ended(round_, await self._outcome(round_))
