@@ -61,10 +61,10 @@ class SendFailure:
 class StoredMessage:
     """A message of a conversation.
 
-    `author` is `user`, `bot`, `person:<user id>` or `key:<key id>`. `content` is the rest of an inbound message as Meta
-    sent it, or the body of an outbound one as Graph gets it, without the recipient. `media` names media by an id of
-    ours. `turn_id` is the turn that a bot's message belongs to; the one that `ends_answer` is the last part of a whole
-    answer.
+    `author` is `user`, `bot`, `key:<key id>`, `person:<user id>`, or `person` for one in the WhatsApp Business app.
+    `content` is the rest of a message that a callback brought, as Meta sent it, or the body of an outbound one as Graph
+    gets it, without the recipient. `media` names media by an id of ours. `turn_id` is the turn that a bot's message
+    belongs to; the one that `ends_answer` is the last part of a whole answer.
     """
 
     tenant: str

@@ -1,4 +1,4 @@
-"""A message that arrived at a number of a tenant, with what is known of the number and the end user."""
+"""A message that arrived at a number of a tenant, or left its phone, with what is known of number and end user."""
 
 from dataclasses import dataclass
 
@@ -98,9 +98,9 @@ class Arrival:
             tenant=self.tenant,
             conversation_id=conversation_id,
             id=self.message_id,
-            author="user",
+            author="person" if message.is_echo else "user",
             type=message.type,
-            status=MessageState.RECEIVED,
+            status=MessageState.SENT if message.is_echo else MessageState.RECEIVED,
             created=self.sent,
             text=message.text,
             wamid=message.wamid,
