@@ -67,7 +67,7 @@ class Arrival:
     @property
     def skip(self) -> LastTurn | None:
         """The skipped turn of a message that begins none; None also where the message needs no answer."""
-        if self.wants_turn or not self.message.opens_conversation:
+        if self.wants_turn or self.message.is_echo or not self.message.opens_conversation:
             return None
         return LastTurn(turn_id_of(self.message_id), TurnState.SKIPPED, self._why_not)
 

@@ -116,6 +116,7 @@ async def test_echo_to_a_stranger_begins_a_conversation_that_the_bot_leaves_alon
     begun = await inbound.conversation()
     assert (begun.autoreply, begun.unread, begun.pending, begun.due) == (False, 0, 0, None)
     assert (begun.last_inbound_at, begun.bot_id, begun.user.name) == (NEVER, BOT, "Asha")
+    assert begun.last_turn is None
     assert len(await inbound.events("conversation.started")) == 1
     assert (await inbound.database.get(BOTS, count_key(inbound.tenant, BOT)))["n"] == 1
 
