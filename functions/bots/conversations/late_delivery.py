@@ -13,6 +13,7 @@ from callmissed.clock import Micros
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.answer_counts import with_one_more
 from functions.bots.conversations.messages import DELIVERY_UNKNOWN, TURN, StoredMessage, StoredTurn, turn_of
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import (
     LastTurn,
     StoredConversation,
@@ -24,7 +25,6 @@ from functions.bots.conversations.records import (
     to_last_turn,
 )
 
-UNDELIVERABLE = "undeliverable"
 _TRIES = 8
 
 
@@ -59,7 +59,7 @@ async def undeliverable_operations(
     """Show in conversation and turn that `message` failed, if they are as they were read."""
     turn = await _turn(database, message)
     if turn and (turn.state is TurnState.ANSWERED or _is_unknown(turn)):
-        return _settling(turn, conversation, LastTurn(turn.id, TurnState.FAILED, UNDELIVERABLE), now)
+        return _settling(turn, conversation, LastTurn(turn.id, TurnState.FAILED, Reason.UNDELIVERABLE), now)
     return [update_operation(CONVERSATIONS, conversation.key, set={"changed": change_mark(now, conversation.id)})]
 
 

@@ -81,13 +81,15 @@ class EndUser:
 class Lease:
     """The right of one worker to answer: the turn, the worker's random token, and when another worker may take it.
 
-    `reads` is the last inbound message that the turn answers.
+    `reads` is the last inbound message that the turn answers, `deaths` the number of workers that left the turn without
+    a word.
     """
 
     turn_id: str
     token: str
     until: Micros
     reads: str
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +348,8 @@ def conversation_of(item: Item) -> StoredConversation:
 
 def to_lease(lease: Lease) -> Item:
     """The stored form of a lease."""
-    return {"turn_id": lease.turn_id, "token": lease.token, "until": lease.until, "reads": lease.reads}
+    deaths = {"deaths": lease.deaths} if lease.deaths else {}
+    return {"turn_id": lease.turn_id, "token": lease.token, "until": lease.until, "reads": lease.reads, **deaths}
 
 
 def to_claim(claim: Claim) -> Item:
@@ -371,7 +374,9 @@ def known_user_of(item: Item) -> KnownUser:
 
 
 def _lease_of(item: Mapping[str, Any] | None) -> Lease | None:
-    return Lease(item["turn_id"], item["token"], Micros(item["until"]), item["reads"]) if item else None
+    if not item:
+        return None
+    return Lease(item["turn_id"], item["token"], Micros(item["until"]), item["reads"], item.get("deaths", 0))
 
 
 def _claim_of(item: Mapping[str, Any] | None) -> Claim | None:

@@ -18,6 +18,7 @@ from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.answer_counts import with_one_more
 from functions.bots.conversations.late_delivery import mark_answered, mark_undeliverable
 from functions.bots.conversations.messages import MessageState, StoredMessage, StoredTurn, message_of, to_turn_item
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import (
     LastTurn,
     Lease,
@@ -32,7 +33,6 @@ from functions.bots.conversations.records import (
 )
 from functions.bots.conversations.take_over import Escalation, escalation_of
 from functions.bots.outbound.storage import sent_event
-from functions.bots.turns.reasons import Reason
 
 _TRIES = 6
 _WENT_OUT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.READ})

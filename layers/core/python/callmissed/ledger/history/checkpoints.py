@@ -65,6 +65,12 @@ def past_changed_operation(tenant: str) -> WriteOperation:
     return update_operation(TENANTS, _generation_key(tenant), add={"generation": 1}, upsert=True)
 
 
+def late_operations(entry: LedgerEntry) -> list[WriteOperation]:
+    """Operations for the transaction that writes `entry`: what makes checkpoints void if its id says an earlier time."""
+    is_late = entry.entry_id < sortable_prefix(Micros(entry.created - _SETTLED_AFTER // 2))
+    return [past_changed_operation(entry.tenant)] if is_late else []
+
+
 async def checkpoints(
     database: Database, tenant: str, number: int, below: str = _LAST, *, limit: int = 0
 ) -> AsyncGenerator[Checkpoint]:
