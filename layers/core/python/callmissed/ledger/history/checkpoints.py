@@ -66,7 +66,7 @@ def past_changed_operation(tenant: str) -> WriteOperation:
 
 
 def late_operations(entry: LedgerEntry) -> list[WriteOperation]:
-    """Operations for the transaction that writes `entry`: what makes checkpoints void if its id says an earlier time."""
+    """Operations for the transaction that writes `entry`: they void checkpoints if its id is old."""
     is_late = entry.entry_id < sortable_prefix(Micros(entry.created - _SETTLED_AFTER // 2))
     return [past_changed_operation(entry.tenant)] if is_late else []
 
