@@ -9,6 +9,7 @@ from callmissed.plans.price_lists import price_list
 from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
+from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.filters import CURSOR, transaction_filter
 from functions.billing.credits.schemas import BalanceOut, PacksOut, TransactionsOut
 from functions.billing.credits.service import Credits
@@ -17,6 +18,7 @@ from functions.billing.error_responses import public_responses, session_response
 router = APIRouter(prefix="/api/v1/credits", tags=["credits"], route_class=GatewayRoute)
 
 CreditsOf = Annotated[Credits, from_state("credits")]
+CostsOf = Annotated[ServiceCosts, from_state("costs")]
 FilterOf = Annotated[TransactionFilter, Depends(transaction_filter)]
 
 
@@ -27,9 +29,9 @@ async def get_balance(person: PersonOf, credits: CreditsOf, clock: ClockOf) -> B
 
 
 @router.get("/packs", summary="List credit packs", response_model=PacksOut, responses=public_responses())
-async def get_packs(clock: ClockOf) -> PacksOut:
-    """Packs of credits and their prices."""
-    return PacksOut.of(price_list(clock()))
+async def get_packs(costs: CostsOf, clock: ClockOf) -> PacksOut:
+    """Packs of credits and their prices, and what each model costs, by service."""
+    return PacksOut.of(price_list(clock()), await costs.all())
 
 
 @router.get(

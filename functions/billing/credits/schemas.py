@@ -1,5 +1,6 @@
 """API models of credits; docs/api/openapi.json is made from them."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import BaseModel, Field
@@ -12,19 +13,32 @@ from callmissed.ledger.history.transactions import Transaction, TransactionPage
 from callmissed.ledger.queries import Balance
 from callmissed.money import MicroCredits, credits, rupees
 from callmissed.plans.price_lists import CreditPack, PriceList
+from functions.billing.credits.costs import ServiceCost
 
 
 class BalanceOut(BaseModel):
-    """Credits that may be spent."""
+    """Credits that may be spent. `real_balance` leaves out what is left of the sign-up bonus, which is spent first.
+
+    `held` is set aside for calls in flight. While there is a `debt`, nothing may be spent: credits were taken back that
+    were spent already, and the next ones pay for them.
+    """
 
     balance: float
+    real_balance: float
     currency: Literal["INR"] = "INR"
     rate: str = "1 credit = ₹1"
+    debt: float
+    held: float
 
     @classmethod
     def of(cls, money: Balance) -> Self:
         """The balance."""
-        return cls(balance=credits(money.available))
+        return cls(
+            balance=credits(money.available),
+            real_balance=credits(MicroCredits(money.available - money.bonus_left)),
+            debt=credits(money.debt),
+            held=credits(money.held),
+        )
 
 
 class PackOut(BaseModel):
@@ -50,19 +64,43 @@ class PackOut(BaseModel):
         )
 
 
+class CostOut(BaseModel):
+    """What a model costs, in credits for one `unit`: `price`, or `input` and `output` where it is priced by tokens."""
+
+    model: str
+    unit: str
+    price: float | None = None
+    input: float | None = None
+    output: float | None = None
+
+    @classmethod
+    def of(cls, cost: ServiceCost) -> Self:
+        """The cost."""
+        return cls(
+            model=cost.model,
+            unit=cost.unit,
+            price=_credits(cost.price),
+            input=_credits(cost.input),
+            output=_credits(cost.output),
+        )
+
+
 class PacksOut(BaseModel):
-    """What is for sale: packs, and any other count of credits at `custom_rate` rupees each."""
+    """What is for sale: packs, and any other count of credits at `custom_rate` rupees each; and what services cost."""
 
     packs: list[PackOut]
+    costs: dict[str, list[CostOut]]
     custom_min: int
     custom_max: int
     custom_rate: float
 
     @classmethod
-    def of(cls, prices: PriceList) -> Self:
-        """The price list."""
+    def of(cls, prices: PriceList, costs: Sequence[ServiceCost]) -> Self:
+        """The price list, and the costs by service."""
+        services = dict.fromkeys(cost.service for cost in costs)
         return cls(
             packs=[PackOut.of(pack) for pack in prices.packs],
+            costs={name: [CostOut.of(cost) for cost in costs if cost.service == name] for name in services},
             custom_min=prices.min_credits,
             custom_max=prices.max_credits,
             custom_rate=rupees(prices.custom_price),
@@ -126,6 +164,10 @@ class TransactionsOut(BaseModel):
 def _summaries(sums: EntrySums) -> dict[str, TypeSummary]:
     totals = {kind: credits(MicroCredits(sums.totals[kind])) for kind in sums.counts}
     return {str(kind): TypeSummary(count=sums.counts[kind], total=totals[kind]) for kind in sorted(sums.counts)}
+
+
+def _credits(amount: MicroCredits | None) -> float | None:
+    return None if amount is None else credits(amount)
 
 
 def _moment(entry: LedgerEntry) -> Micros:

@@ -17,14 +17,16 @@ from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.billing.composition import BillingComposition, compose
 from functions.billing.credits import routes as credits
+from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.service import Credits
+from functions.billing.overview import routes as overview
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (credits.router, payments.router)
+ROUTERS = (overview.router, credits.router, payments.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class BillingServices:
     """The services of one process, which routes find by name in the application's state."""
 
     credits: Credits
+    costs: ServiceCosts
     payments: Payments
     clock: Clock
 
@@ -40,6 +43,7 @@ def create_services(composition: BillingComposition, *, clock: Clock = system_cl
     """The services of one process, none of which opens a connection before use."""
     return BillingServices(
         credits=Credits(composition.database),
+        costs=ServiceCosts(composition.settings),
         payments=PaymentsComposition(composition, clock).payments,
         clock=clock,
     )

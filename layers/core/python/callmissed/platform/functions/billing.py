@@ -1,7 +1,7 @@
 """The billing slice's functions and schedules."""
 
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
-from callmissed.platform.resources import PAYMENT_SECRETS, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import AUDIT, BILLING, IDEMPOTENCY, KEYS, LEDGER, OUTBOX, TENANTS, WALLETS
 
 LEDGER_SWEEP = Function(
@@ -60,7 +60,7 @@ BILLING_API = Function(
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
     indexes={BILLING.name: ("dynamodb:Query",)},
-    needs=(SEALING_KEYS, PAYMENT_SECRETS, RESPONSES_BUCKET),
+    needs=(SEALING_KEYS, PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET),
     settings=("console_url",),
 )
 PAYMENT_WORKER = Function(

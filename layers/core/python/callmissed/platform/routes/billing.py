@@ -11,6 +11,7 @@ def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE) -> Route
 
 
 ROUTES = (
+    _session("GET", "/api/v1/tenants/me/billing"),
     Route("GET", f"{_CREDITS}/packs", "billing", Auth.PUBLIC),
     _session("GET", f"{_CREDITS}/balance"),
     _session("GET", f"{_CREDITS}/transactions"),
