@@ -16,8 +16,8 @@ from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.queries import Balance, total
 from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.thresholds import crossings, moves_money, settled
+from callmissed.ledger.wallet import Wallet
 from callmissed.observability import get_logger
-from callmissed.plans.plans import limits
 
 _LOOKS = 4
 _REMEMBERED = 10_000
@@ -76,21 +76,20 @@ async def _balance(database: Database, tenant: str, entries: list[LedgerEntry]) 
     Shards are read until two passes agree on the sum of their grants: a shard that borrows between the reads of one
     pass would give a wrong sum, and an event for it.
     """
-    first = await _look(database, tenant, entries, 1)
-    if first is None or (shards := limits(first.plan).wallet_shards) == 1:
-        return first
+    wallets = await read_wallets(database, tenant, 1)
+    if not wallets:
+        return None
+    if (shards := wallets[0].max_shards) == 1:
+        return _after(wallets, entries)
     last = None
     for _ in range(_LOOKS):
-        found = await _look(database, tenant, entries, shards)
-        if last and found and (last.granted, last.budget) == (found.granted, found.budget):
+        found = _after(await read_wallets(database, tenant, shards), entries)
+        if last and (last.granted, last.budget) == (found.granted, found.budget):
             return found
         last = found
     raise Unavailable("the shards kept changing", indeterminate=False)
 
 
-async def _look(database: Database, tenant: str, entries: list[LedgerEntry], shards: int) -> Balance | None:
-    wallets = await read_wallets(database, tenant, shards)
-    if not wallets:
-        return None
+def _after(wallets: Sequence[Wallet], entries: list[LedgerEntry]) -> Balance:
     month = max(wallet.month for wallet in wallets)
     return total([settled(wallet, entries) for wallet in wallets], month)

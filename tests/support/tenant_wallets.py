@@ -55,15 +55,19 @@ class TenantWallets:
         )
         return hold
 
-    async def wallet(self, shard: int = 0) -> Item:
-        """The wallet of `shard`, whose equations hold and which is nowhere below zero."""
+    async def wallet(self, shard: int = 0, *, owes: bool = False) -> Item:
+        """The wallet of `shard`, whose equations hold and which is nowhere below zero, but for credits if it `owes`."""
         key = to_item({"id": wallet_id(self.tenant, shard)})
         request: dict[str, Any] = {"TableName": self._table, "Key": key, "ConsistentRead": True}
         wallet = from_item((await self._dynamodb.call("GetItem", request))["Item"])
-        assert min(wallet["av"], wallet["bl"], wallet["sp"]) >= 0
-        assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"]
+        assert min(wallet["bl"], wallet["sp"], 0 if owes else wallet["av"]) >= 0
+        assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"] - wallet.get("rt", 0)
         assert wallet["bl"] + held(wallet) + wallet["sp"] == wallet["bud"]
         return wallet
+
+    async def available(self) -> list[int]:
+        """Available credits of every wallet, below zero where it owes."""
+        return [(await self.wallet(shard, owes=True))["av"] for shard in range(self.shards)]
 
     async def charged(self, call_id: str) -> int:
         """Micro-credits that the call's entry says."""

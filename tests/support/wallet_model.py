@@ -2,7 +2,7 @@
 
 The model knows nothing of expressions or retries. It is shown the wallets after every write that reached DynamoDB, and
 holds that each is one legal step from the one before: a hold placed, a hold resolved as the call's entry says, a month
-begun, credits granted, or credits shifted between shards.
+begun, wallets made, or credits and budget moved: as entries say, between shards, by another budget or plan.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,8 @@ from callmissed.ledger.wallet import ACTIVE
 from tests.support.wallet_items import held, quota_name, quotas, spent
 
 Item = dict[str, Any]
-GRANTS = {EntryType.ADMIN, EntryType.PURCHASE, EntryType.SIGNUP_BONUS, EntryType.PLAN_GRANT}
+CHANGEABLE = {"sh", "al", "lc", "plan"}
+"""What a move of money may change beside it."""
 
 
 class WalletModel:
@@ -27,22 +28,33 @@ class WalletModel:
         self.wallets: dict[str, Item] = {}
         self.entries: dict[str, Item] = {}
         self.attempts: set[int] = set()
+        self.moving: list[Item] = []
+        """Entries that change the credits, which came with the wallets that are seen next."""
+        self.budgets_changed = self.plans_changed = False
 
     def see_entries(self, entries: Mapping[str, Item]) -> None:
         """Entries are immutable, and one write adds one at most."""
         assert {id: entries.get(id) for id in self.entries} == self.entries
-        assert len(entries) - len(self.entries) in (0, 1)
+        new = [entry for id, entry in entries.items() if id not in self.entries]
+        assert len(new) in (0, 1)
+        self.moving = [entry for entry in new if _change(entry)]
         self.entries = dict(entries)
 
     def see_wallets(self, wallets: Mapping[str, Item]) -> None:
         """The wallets are one legal step from those before."""
         changed = [id for id, wallet in wallets.items() if wallet != self.wallets.get(id)]
-        if len(changed) == 1:
-            (id,) = changed
-            assert wallets[id] == self._step(self.wallets.get(id), wallets[id])
-        elif changed:
-            _check_shift([(self.wallets[id], wallets[id]) for id in changed])
-        self.wallets = dict(wallets)
+        made = [id for id in changed if id not in self.wallets]
+        assert [wallets[id] for id in made] == [_created(wallets[id]) for id in made]
+        changes = [(self.wallets[id], wallets[id]) for id in changed if id in self.wallets]
+        if len(changes) == 1 and (changes[0][0]["h"], changes[0][0]["mon"]) != (
+            changes[0][1]["h"],
+            changes[0][1]["mon"],
+        ):
+            ((before, after),) = changes
+            assert after == self._step(before, after)
+        elif changes:
+            self._check_moves(changes, wallets)
+        self.wallets, self.moving = dict(wallets), []
 
     def pending(self, entry: Item) -> bool:
         """True while the hold that `entry` resolves still stands."""
@@ -51,15 +63,30 @@ class WalletModel:
     def check(self) -> None:
         """The equations of docs/architecture.md, at every read."""
         for wallet in self.wallets.values():
-            assert min(wallet["av"], wallet["bl"], wallet["sp"], wallet["spt"]) >= 0
-            assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"]
+            assert min(wallet["sp"], wallet["spt"]) >= 0
+            assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"] - wallet.get("rt", 0)
             assert wallet["bl"] + held(wallet) + wallet["sp"] == wallet["bud"]
-            assert all(0 <= wallet[name] <= most for name, most in quotas(wallet["plan"]).items())
+            assert self.budgets_changed or wallet["bl"] >= 0
+            assert self.plans_changed or all(0 <= wallet[q] <= most for q, most in quotas(wallet["plan"]).items())
+        assert self.sum("rt") or min(wallet["av"] for wallet in self.wallets.values()) >= 0
         deductions = [entry for entry in self.entries.values() if entry["type"] == EntryType.DEDUCTION]
         assert self.spent() == sum(entry["amount"] for entry in deductions if not self.pending(entry))
-        grants = [entry for entry in self.entries.values() if entry["type"] in GRANTS]
-        assert sum(wallet["gr"] for wallet in self.wallets.values()) == sum(entry["amount"] for entry in grants)
-        assert len({entry["reference"] for entry in grants}) == len(grants)
+        moves = [(entry, _change(entry)) for entry in self.entries.values() if _change(entry)]
+        assert self.sum("gr") == sum(change for _, change in moves if change > 0)
+        assert self.sum("rt") == sum(-change for _, change in moves if change < 0)
+        assert len({entry["reference"] for entry, _ in moves}) == len(moves)
+        self._check_shown()
+
+    def _check_shown(self) -> None:
+        """What a tenant is shown is never below zero, and adds up."""
+        left = self.sum("av")
+        available, debt = max(0, left), max(0, -left)
+        in_flight = sum(map(held, self.wallets.values()))
+        assert available + in_flight + self.spent() == self.sum("gr") - self.sum("rt") + debt
+
+    def sum(self, name: str) -> int:
+        """Sum of a number over all wallets."""
+        return sum(wallet.get(name, 0) for wallet in self.wallets.values())
 
     def check_quiet(self) -> None:
         """Nothing is in flight: no hold leaks, and the accounts of the double entry sum to what the wallets have."""
@@ -67,16 +94,13 @@ class WalletModel:
         accounts = balances(self.entries.values())
         assert sum(accounts.values()) == 0
         assert accounts.get("revenue", 0) == self.spent()
-        available = sum(wallet["av"] for wallet in self.wallets.values())
-        assert accounts.get("tenant:available", 0) + accounts.get("tenant:held", 0) == available
+        assert accounts.get("tenant:available", 0) + accounts.get("tenant:held", 0) == self.sum("av")
 
     def spent(self) -> int:
         """Micro-credits spent by the tenant, all time."""
         return sum(map(spent, self.wallets.values()))
 
-    def _step(self, before: Item | None, after: Item) -> Item:
-        if before is None:
-            return _created(after)
+    def _step(self, before: Item, after: Item) -> Item:
         came, went = after["h"].keys() - before["h"].keys(), before["h"].keys() - after["h"].keys()
         if came:
             (id,) = came
@@ -84,11 +108,31 @@ class WalletModel:
         if went:
             (id,) = went
             return self._resolved(before, id)
-        if after["mon"] != before["mon"]:
-            return _turned(before, after["mon"])
-        granted = after["gr"] - before["gr"]
-        assert granted > 0
-        return before | {"av": before["av"] + granted, "gr": before["gr"] + granted}
+        return _turned(before, after["mon"], sum(map(_change, self.moving)))
+
+    def _check_moves(self, changes: list[tuple[Item, Item]], wallets: Mapping[str, Item]) -> None:
+        """Credits change as entries say, each wallet's with what it was granted; budgets with what is left of them."""
+        credits, budgets = 0, 0
+        for before, after in changes:
+            credits += (credit := after["av"] - before["av"])
+            budgets += (budget := after["bud"] - before["bud"])
+            returned = after.get("rt", 0) - before.get("rt", 0)
+            moved = {"av": credit, "gr": credit + returned, "bl": budget, "bud": budget}
+            kept = {name: before[name] + by for name, by in moved.items()}
+            free = {name for name in after if name in CHANGEABLE or name.startswith("q_")} | {"rt"}
+            assert _without(after, free) == _without(before | kept, free)
+            assert after.get("sh", 1) >= before.get("sh", 1)
+        self.budgets_changed |= budgets != 0
+        self.plans_changed |= any(before["plan"] != after["plan"] for before, after in changes)
+        changing = [_change(entry) for entry in self.moving]
+        assert credits == sum(changing)
+        assert budgets == 0 or not changing
+        after_all = {**self.wallets, **wallets}
+        assert sum(wallet.get("rt", 0) for wallet in after_all.values()) - self.sum("rt") == sum(
+            -change for change in changing if change < 0
+        )
+        assert _calls(after_all) == _calls(self.wallets), "this month's calls count on"
+        event("moved money: " + (", ".join(entry["type"] for entry in self.moving) or "within the tenant"))
 
     def _placed(self, before: Item, id: str, token: list[Any]) -> Item:
         amount, attempt, service = token
@@ -141,18 +185,30 @@ def _created(after: Item) -> Item:
     return after | money | quotas(after["plan"])
 
 
-def _turned(before: Item, month: int) -> Item:
+def _turned(before: Item, month: int, granted: int) -> Item:
     assert month > before["mon"]
+    assert not granted or before["plan"] == "free"
     event(f"turned a month with {'some' if before['h'] else 'no'} holds")
     money = {"sp": 0, "spt": before["spt"] + before["sp"], "bl": before["bl"] + before["sp"]}
-    return before | {"mon": month} | money | quotas(before["plan"])
+    grant = {"av": before["av"] + granted, "gr": before["gr"] + granted}
+    return before | {"mon": month} | money | grant | quotas(before["plan"])
 
 
-def _check_shift(changes: list[tuple[Item, Item]]) -> None:
-    event("shifted credits between shards")
-    for name in ("gr", "bud"):
-        assert sum(after[name] - before[name] for before, after in changes) == 0
-    for before, after in changes:
-        credits, budget = after["gr"] - before["gr"], after["bud"] - before["bud"]
-        moved = {"av": credits, "gr": credits, "bl": budget, "bud": budget}
-        assert after == before | {name: before[name] + by for name, by in moved.items()}
+def _change(entry: Item) -> int:
+    """What the entry adds to the tenant's credits outside of calls, or takes from them."""
+    if "tenant:held" in (entry["debit"], entry["credit"]):
+        return 0
+    return entry["amount"] if entry["credit"] == "tenant:available" else -entry["amount"]
+
+
+def _calls(wallets: Mapping[str, Item]) -> dict[tuple[int, str], int]:
+    """Calls by month and quota, over all wallets."""
+    calls: dict[tuple[int, str], int] = {}
+    for wallet in wallets.values():
+        for name, most in quotas(wallet["plan"]).items():
+            calls[wallet["mon"], name] = calls.get((wallet["mon"], name), 0) + most - wallet[name]
+    return {key: count for key, count in calls.items() if count}
+
+
+def _without(item: Item, names: set[str]) -> Item:
+    return {name: value for name, value in item.items() if name not in names}

@@ -45,7 +45,7 @@ class Administration:
             operation_id=operation_id,
             now=now,
             description=description,
-            audit=[audit_operation(event, now)],
+            also=[audit_operation(event, now)],
         )
 
     async def available(self, tenant: str, now: Micros) -> MicroCredits:

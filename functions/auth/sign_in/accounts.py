@@ -106,7 +106,7 @@ class Accounts:
         for last in range(_TRIES):
             bonus = NOTHING if await had_signup_bonus(self._database, beneficiary) else self._bonus
             granted = signup_bonus_operations(user.tenant, bonus, beneficiary, now) if bonus else []
-            created = create_tenant_operations(tenant, now, granted=bonus)
+            created = create_tenant_operations(tenant, now, bonus=bonus)
             try:
                 await self._database.transact([*fixed, *created, *granted])
             except TransactionCanceled as cancelled:

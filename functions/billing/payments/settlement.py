@@ -83,12 +83,24 @@ class Settlement:
             seen=now,
             gateway_order=payment.gateway_order,
         )
-        operations = [payment_operation(stored), *_consequences(order, payment, stored, now)]
+        granted = await self._granted(order, now) if outcome is PaymentState.SETTLED else []
+        operations = [payment_operation(stored), *_consequences(order, payment, stored, granted, now)]
         try:
             await self._orders.database.transact(operations)
         except TransactionCanceled:
             return False
         return True
+
+    async def _granted(self, order: Order, now: Micros) -> list[WriteOperation]:
+        return await grant_operations(
+            self._orders.database,
+            order.tenant,
+            order.credits,
+            order.order_id,
+            now,
+            kind=EntryType.PURCHASE,
+            description=f"Credit top-up ({order.whole_credits} credits)",
+        )
 
 
 def _outcome(order: Order, payment: GatewayPayment) -> PaymentState:
@@ -99,22 +111,17 @@ def _outcome(order: Order, payment: GatewayPayment) -> PaymentState:
     return PaymentState.SETTLED if order.status in UNPAID else PaymentState.SURPLUS
 
 
-def _consequences(order: Order, payment: GatewayPayment, stored: StoredPayment, now: Micros) -> list[WriteOperation]:
+def _consequences(
+    order: Order, payment: GatewayPayment, stored: StoredPayment, granted: Sequence[WriteOperation], now: Micros
+) -> list[WriteOperation]:
     if stored.state is PaymentState.SETTLED:
-        return [settled_operation(order, stored), *_granted(order, now), _event(order, _succeeded(order), now, "paid")]
+        return [settled_operation(order, stored), *granted, _event(order, _succeeded(order), now, "paid")]
     if stored.state is PaymentState.SURPLUS:
         return [look_now_operation(order, now)]
     if stored.state is PaymentState.MISMATCH or order.status not in (OrderStatus.PENDING, OrderStatus.FAILED):
         return []
     failed = _failed(order, payment.reason)
     return [closed_operation(order, OrderStatus.FAILED), _event(order, failed, now, payment.payment_id)]
-
-
-def _granted(order: Order, now: Micros) -> list[WriteOperation]:
-    description = f"Credit top-up ({order.whole_credits} credits)"
-    return grant_operations(
-        order.tenant, order.credits, order.order_id, now, kind=EntryType.PURCHASE, description=description
-    )
 
 
 def _event(order: Order, data: EventData, now: Micros, unique: str) -> WriteOperation:

@@ -10,7 +10,7 @@ CORE = Path("layers/core/python/callmissed")
 SOURCES = ("layers", "functions", "cli", "local", "infra", "bench")
 OWNERS = {
     CORE / "keys/records.py": "kid st perm mdl dom prov scp ex bud kb km iv dl tat u ln",
-    CORE / "ledger/records.py": "st mon av h gr sp spt bud bl q_llm q_stt q_tts q_image q_search",
+    CORE / "ledger/records.py": "st mon av h gr sp spt bud bl rt bon sh al lc q_llm q_stt q_tts q_image q_search",
     CORE / "idempotency/records.py": "fp op st o lk cid sc ct b far",
 }
 JOSE = {

@@ -16,8 +16,8 @@ from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
-from callmissed.ledger.queries import read_wallets
 from callmissed.ledger.reconcile import Drift, reconcile
+from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import Wallet
 from callmissed.money import MicroCredits

@@ -35,6 +35,8 @@ class EntryType(StrEnum):
     PURCHASE = "purchase"
     SIGNUP_BONUS = "signup_bonus"
     PLAN_GRANT = "plan_grant"
+    COUPON = "coupon"
+    REFUND = "refund"
 
 
 class Outcome(StrEnum):
@@ -116,6 +118,11 @@ class LedgerEntry:
     reference: str = ""
     sandbox: bool = False
     usage: Usage | None = None
+
+    @property
+    def change(self) -> MicroCredits:
+        """What the entry adds to the tenant's credits: negative where credits are spent or taken back."""
+        return MicroCredits(self.amount if self.credit is Account.AVAILABLE else -self.amount)
 
 
 def entry_of(item: Item) -> LedgerEntry:

@@ -8,13 +8,19 @@ from callmissed.plans.plans import Plan, limits
 
 
 class HoldRefused(ApiError):
-    """402: the call may cost more than the wallet or the key has left. `affordable` is the accepted maximum."""
+    """402: the call may cost more than the wallet or the key has left. `affordable` is the accepted maximum.
+
+    `shards` is how many wallets of the tenant may have credits, by the wallet that refused.
+    """
 
     affordable: MicroCredits = NOTHING
+    shards: int = 1
 
 
 class WalletMissing(ApiError):
     """403: there is no such wallet."""
+
+    shards: int = 1
 
 
 def refusal(wallet: Wallet | None, service: str, amount: MicroCredits, now: Micros) -> ApiError:
@@ -28,19 +34,25 @@ def refusal(wallet: Wallet | None, service: str, amount: MicroCredits, now: Micr
         return account_closed(wallet.status)
     if wallet.has_used_up(service):
         return _quota_exceeded(wallet.plan, service, now)
-    if wallet.available < amount:
-        code, left, remedy = "insufficient_credits", f"{show(wallet.available)} are available", "Add credits"
-    else:
-        code, left, remedy = (
-            "budget_exceeded",
-            f"{show(wallet.budget_left)} are left of this month's budget",
-            "Raise it",
-        )
-    refused = HoldRefused(
-        402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or make it smaller."
-    )
-    refused.affordable = min(wallet.available, wallet.budget_left)
+    credits, budget = max(NOTHING, wallet.available), max(NOTHING, wallet.budget_left)
+    refused = _too_expensive(wallet, amount) if wallet.available < amount else _over_budget(budget, amount)
+    refused.headers = {"X-Credits-Balance": show(credits)}
+    refused.affordable = min(credits, budget)
+    refused.shards = wallet.shards
     return refused
+
+
+def _too_expensive(wallet: Wallet, amount: MicroCredits) -> HoldRefused:
+    left, owed = f"{show(max(NOTHING, wallet.available))} are available", ""
+    if wallet.available < 0:
+        owed = f"; {show(MicroCredits(-wallet.available))} are owed, which new credits pay first"
+    message = f"This call may cost up to {show(amount)} credits and {left}{owed}. Add credits, or make it smaller."
+    return HoldRefused(402, "insufficient_credits", message)
+
+
+def _over_budget(left: MicroCredits, amount: MicroCredits) -> HoldRefused:
+    message = f"This call may cost up to {show(amount)} credits and {show(left)} are left of this month's budget."
+    return HoldRefused(402, "budget_exceeded", f"{message} Raise it, or make it smaller.")
 
 
 def _quota_exceeded(plan: str, service: str, now: Micros) -> ApiError:

@@ -1,22 +1,37 @@
-"""Grants of credits: one transaction under an operation id, so that a repeated grant is applied once."""
+"""Grants of credits, each applied once, however often it is repeated: one transaction under an operation id."""
 
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
-from callmissed.ledger.records import grant_operation
+from callmissed.ledger.shards import all_wallets, credit_operations
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
 from callmissed.platform.tables import LEDGER, TENANTS
 
+_TRIES = 10
 _BONUS = "signup-bonus"
-_SOURCES = {EntryType.PURCHASE: Account.PAYMENTS}
+_PAID = (EntryType.PURCHASE, EntryType.REFUND)
+_FAILED = "ConditionalCheckFailed"
+
+
+class EntryDetails(TypedDict, total=False):
+    """What an entry says beside its amount: `kind` is `admin` unless given, `reference` the operation's id.
+
+    `entry_id` is given where a retry of the caller has to make the same one; entries are shown in the order of ids.
+    """
+
+    kind: EntryType
+    description: str
+    reference: str
+    entry_id: str
 
 
 async def grant(
@@ -26,58 +41,90 @@ async def grant(
     amount: MicroCredits,
     operation_id: str,
     now: Micros,
-    kind: EntryType = EntryType.ADMIN,
-    description: str = "",
-    audit: Sequence[WriteOperation] = (),
+    also: Sequence[WriteOperation] = (),
+    **details: Unpack[EntryDetails],
 ) -> bool:
-    """Add `amount` to the wallet. False when `operation_id` was already applied for this tenant.
+    """Add `amount` to the tenant's credits, and execute `also`; both or neither. A debt is paid first.
 
-    `audit` has operations that are written in the same transaction.
+    False when `operation_id` was already applied for this tenant. Raises as `grant_operations`, and TransactionCanceled
+    when a condition of `also` does not hold.
+    """
+    return await apply_once(database, movement(tenant, amount, operation_id, now, **details), operation_id, also)
+
+
+async def grant_operations(
+    database: Database,
+    tenant: str,
+    amount: MicroCredits,
+    operation_id: str,
+    now: Micros,
+    **details: Unpack[EntryDetails],
+) -> list[WriteOperation]:
+    """Operations that add `amount` once, for a transaction of the caller.
+
+    The first one's condition fails when `operation_id` was applied before. Another's may fail when calls run at the
+    same time and the wallet has shards: ask for new operations and try again.
     Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1, or of a trillion credits or more,
     which is a typing error and would exceed the digits that DynamoDB stores, Unavailable when DynamoDB fails.
     """
-    operations = grant_operations(tenant, amount, operation_id, now, kind=kind, description=description)
-    try:
-        await database.transact([*operations, *audit])
-    except TransactionCanceled as cancelled:
-        if cancelled.reasons[0] == "ConditionalCheckFailed":
-            return False
-        raise ApiError(404, "not_found", "No such tenant.") from cancelled
-    return True
+    return await movement_operations(database, movement(tenant, amount, operation_id, now, **details), operation_id)
 
 
-def grant_operations(
+def movement(
     tenant: str,
     amount: MicroCredits,
     operation_id: str,
     now: Micros,
     *,
-    kind: EntryType = EntryType.ADMIN,
-    description: str = "",
-) -> list[WriteOperation]:
-    """Add `amount` to the wallet, in a transaction that fails, by its first operation, where it was done before.
-
-    Raises ValueError as `grant` does.
-    """
+    taken: bool = False,
+    **details: Unpack[EntryDetails],
+) -> LedgerEntry:
+    """The entry that adds `amount` to the tenant's credits, or that says that it is `taken`. Raises ValueError."""
     if not 1 <= amount < NO_BUDGET:
-        raise ValueError("a grant adds at least one micro-credit, and less than a trillion credits")
-    entry = LedgerEntry(
+        raise ValueError("an entry moves at least one micro-credit, and less than a trillion credits")
+    kind = details.get("kind", EntryType.ADMIN)
+    source = Account.PAYMENTS if kind in _PAID else Account.PROMOTION
+    debit, credit = (Account.AVAILABLE, source) if taken else (source, Account.AVAILABLE)
+    return LedgerEntry(
         tenant,
-        new_call_id(now, 1),
+        details.get("entry_id") or new_call_id(now, 1),
         kind,
         amount,
-        _SOURCES.get(kind, Account.PROMOTION),
-        Account.AVAILABLE,
+        debit,
+        credit,
         now,
-        description=description,
-        reference=operation_id,
+        description=details.get("description", ""),
+        reference=details.get("reference") or operation_id,
     )
-    payment = {"tenant": tenant, "item": f"PAYMENT#{operation_id}", "entry": entry.entry_id}
+
+
+async def movement_operations(database: Database, entry: LedgerEntry, operation_id: str) -> list[WriteOperation]:
+    """Operations that write `entry` and change the wallets by it, once for `operation_id`."""
+    wallets = await all_wallets(database, entry.tenant)
+    if not wallets:
+        raise ApiError(404, "not_found", "No such tenant.")
+    applied = {"tenant": entry.tenant, "item": f"PAYMENT#{operation_id}", "entry": entry.entry_id}
     return [
-        put_new_operation(TENANTS, payment),
-        put_operation(LEDGER, to_record(entry)),
-        grant_operation(tenant, amount),
+        put_new_operation(TENANTS, applied),
+        put_operation(LEDGER, to_record(entry), must_not_exist=("entry",)),
+        *credit_operations(wallets, entry.change),
     ]
+
+
+async def apply_once(database: Database, entry: LedgerEntry, operation_id: str, also: Sequence[WriteOperation]) -> bool:
+    """Execute the entry's operations and `also`; False when `operation_id` was applied before."""
+    for _ in range(_TRIES):
+        operations = await movement_operations(database, entry, operation_id)
+        try:
+            await database.transact([*operations, *also])
+        except TransactionCanceled as cancelled:
+            if cancelled.reasons[0] == _FAILED:
+                return False
+            if _FAILED in cancelled.reasons[len(operations) :]:
+                raise
+        else:
+            return True
+    raise Unavailable("the wallets kept changing", indeterminate=False)
 
 
 def signup_bonus_operations(tenant: str, amount: MicroCredits, beneficiary: str, now: Micros) -> list[WriteOperation]:
@@ -85,17 +132,7 @@ def signup_bonus_operations(tenant: str, amount: MicroCredits, beneficiary: str,
 
     The tenant's wallet is created with `amount` in the same transaction, which fails where the beneficiary had a bonus.
     """
-    entry = LedgerEntry(
-        tenant,
-        new_call_id(now, 1),
-        EntryType.SIGNUP_BONUS,
-        amount,
-        Account.PROMOTION,
-        Account.AVAILABLE,
-        now,
-        description="Sign-up bonus",
-        reference=_BONUS,
-    )
+    entry = movement(tenant, amount, _BONUS, now, kind=EntryType.SIGNUP_BONUS, description="Sign-up bonus")
     claimed = {**_bonus_key(beneficiary), "granted_at": iso(now)}
     return [put_new_operation(TENANTS, claimed), put_operation(LEDGER, to_record(entry))]
 

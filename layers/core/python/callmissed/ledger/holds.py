@@ -121,7 +121,8 @@ class Ledger:
         for _ in range(_BORROWS):
             try:
                 return await self._hold(wanted)
-            except (HoldRefused, WalletMissing):
+            except (HoldRefused, WalletMissing) as refused:
+                shards = max(shards, refused.shards)
                 if shards == 1:
                     raise
             await self._shards.borrow(tenant, shard, shards, service, amount, started_at(call_id))

@@ -9,9 +9,9 @@ from callmissed.aws.database import Database, KeySelection
 from callmissed.clock import Micros, month_of
 from callmissed.errors import ApiError
 from callmissed.ledger.entries import LedgerEntry, entry_of
-from callmissed.ledger.shards import read_wallets
+from callmissed.ledger.shards import all_wallets
 from callmissed.ledger.wallet import SERVICES, Wallet, fresh_quotas
-from callmissed.money import MicroCredits
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.money import total as add
 from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import LEDGER
@@ -24,7 +24,9 @@ MAX_ENTRIES = 1000
 class Balance:
     """A tenant's money. `spent`, `quotas_left` and `calls_made` are of `month`, such as 202611.
 
-    `available + held + spent_ever = granted`. None means no monthly budget, or a quota without limit.
+    `available + held + spent_ever = granted - returned + debt`. None means no monthly budget, or a quota without limit.
+    While there is a `debt`, nothing is available. `bonus` is the sign-up bonus, all time. `low_credits` is the
+    tenant's own threshold in credits, None where it has none.
     """
 
     tenant: str
@@ -40,6 +42,16 @@ class Balance:
     budget_left: MicroCredits | None
     quotas_left: Mapping[str, int | None]
     calls_made: Mapping[str, int]
+    debt: MicroCredits = NOTHING
+    returned: MicroCredits = NOTHING
+    bonus: MicroCredits = NOTHING
+    alerts: bool = True
+    low_credits: int | None = None
+
+    @property
+    def bonus_left(self) -> MicroCredits:
+        """Unspent sign-up bonus: it is spent before all other credits."""
+        return max(NOTHING, min(self.available, MicroCredits(self.bonus - self.spent_ever - self.held)))
 
 
 async def balance(database: Database, tenant: str, now: Micros) -> Balance:
@@ -48,11 +60,9 @@ async def balance(database: Database, tenant: str, now: Micros) -> Balance:
     With shards, one that borrows at the same time is counted either before or after the transfer.
     Raises ApiError 404, Unavailable.
     """
-    wallets = await read_wallets(database, tenant, 1)
+    wallets = await all_wallets(database, tenant)
     if not wallets:
         raise ApiError(404, "not_found", "No such tenant.")
-    if (shards := limits(wallets[0].plan).wallet_shards) > 1:
-        wallets = await read_wallets(database, tenant, shards)
     return total(wallets, month_of(now))
 
 
@@ -88,12 +98,13 @@ def total(wallets: Sequence[Wallet], month: int) -> Balance:
     first = wallets[0]
     spent_before = add(wallet.spent for wallet in wallets if wallet.month < month)
     monthly = limits(first.plan).monthly_quotas
+    left = add(wallet.available for wallet in wallets)
     counters = fresh_quotas(first.plan) if first.month < month else first.quotas
     return Balance(
         tenant=first.wallet_id,
         plan=first.plan,
         status=first.status,
-        available=add(wallet.available for wallet in wallets),
+        available=max(NOTHING, left),
         held=add(wallet.held for wallet in wallets),
         granted=add(wallet.granted for wallet in wallets),
         spent_ever=add(wallet.spent_ever for wallet in wallets),
@@ -101,12 +112,19 @@ def total(wallets: Sequence[Wallet], month: int) -> Balance:
         spent=add(wallet.spent for wallet in wallets if wallet.month >= month),
         budget=add(wallet.budget for wallet in wallets) if first.has_budget else None,
         budget_left=add([*(wallet.budget_left for wallet in wallets), spent_before]) if first.has_budget else None,
-        quotas_left={service: counters[service] if monthly[service] < UNLIMITED else None for service in SERVICES},
+        quotas_left={
+            service: max(0, counters[service]) if monthly[service] < UNLIMITED else None for service in SERVICES
+        },
         calls_made=_calls_made(wallets, month),
+        debt=max(NOTHING, MicroCredits(-left)),
+        returned=add(wallet.returned for wallet in wallets),
+        bonus=first.bonus,
+        alerts=first.alerts,
+        low_credits=first.low_credits,
     )
 
 
 def _calls_made(wallets: Sequence[Wallet], month: int) -> Mapping[str, int]:
     """Successful calls of each service in `month`, over all wallets."""
-    fresh, current = fresh_quotas(wallets[0].plan), [wallet for wallet in wallets if wallet.month >= month]
-    return {service: sum(fresh[service] - wallet.quotas[service] for wallet in current) for service in SERVICES}
+    current = [(wallet, fresh_quotas(wallet.plan)) for wallet in wallets if wallet.month >= month]
+    return {service: sum(fresh[service] - wallet.quotas[service] for wallet, fresh in current) for service in SERVICES}

@@ -22,7 +22,6 @@ from callmissed.ledger.shards import owner, wallet_id
 from callmissed.ledger.sweep import wallets
 from callmissed.ledger.wallet import Wallet
 from callmissed.money import NOTHING, MicroCredits, total
-from callmissed.plans.plans import limits
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
 
 _MARK = "RECONCILED"
@@ -34,8 +33,8 @@ _SETTLED_AFTER = 60 * MINUTE
 class Drift:
     """A tenant whose wallet differs from its entries, or breaks its own equations.
 
-    Micro-credits: `spent` and `granted` by the wallet, `charged` and `credited` by the entries, and the error of the
-    wallet's own equations.
+    Micro-credits: `spent`, `granted` and `returned` by the wallet, `charged`, `credited` and `debited` by the entries,
+    and the error of the wallet's own equations.
     """
 
     tenant: str
@@ -44,6 +43,8 @@ class Drift:
     granted: MicroCredits
     credited: MicroCredits
     imbalance: MicroCredits = NOTHING
+    returned: MicroCredits = NOTHING
+    debited: MicroCredits = NOTHING
 
 
 @dataclass(slots=True)
@@ -57,10 +58,11 @@ class ReconcileReport:
 
 @dataclass(slots=True)
 class _Sums:
-    """Entries so far: charged and credited micro-credits; `pending` are charges by call that may be in flight."""
+    """Micro-credits of entries so far: charged, credited and debited; `pending` are charges that may be in flight."""
 
     charged: int
     credited: int
+    debited: int
     pending: dict[str, int]
 
 
@@ -89,7 +91,7 @@ async def _tenants(database: Database) -> dict[str, int]:
     shards: dict[str, int] = {}
     async for wallet in wallets(database):
         tenant, shard = owner(wallet.wallet_id)
-        shards[tenant] = max(shards.get(tenant, 0), shard + 1, limits(wallet.plan).wallet_shards)
+        shards[tenant] = max(shards.get(tenant, 0), shard + 1, wallet.max_shards)
     return shards
 
 
@@ -101,36 +103,55 @@ async def _compare(database: Database, tenant: str, shards: int, now: Micros, ma
     standing = _held(after)
     charged = final["charged"] + fresh.charged
     applied = charged - sum(amount for call_id, amount in fresh.pending.items() if call_id in standing)
-    credited = final["credited"] + fresh.credited
     drift = Drift(
-        tenant, _spent(after), charged, _granted(after), credited, total(wallet.imbalance for wallet in after)
+        tenant,
+        _spent(after),
+        charged,
+        _granted(after),
+        final["credited"] + fresh.credited,
+        total(wallet.imbalance for wallet in after),
+        _returned(after),
+        final["debited"] + fresh.debited,
     )
-    agrees = _spent(before) <= charged and applied <= drift.spent and _granted(before) <= credited <= drift.granted
-    if not agrees or drift.imbalance:
+    if drift.imbalance or not _agrees(before, drift, applied):
         return drift
     await database.put(TENANTS, final)
     return None
 
 
+def _agrees(before: list[Wallet], drift: Drift, applied: MicroCredits) -> bool:
+    """Whether what the wallets had `before` has entries, and what has entries is in the wallets of `drift`."""
+    return (
+        _spent(before) <= drift.charged
+        and applied <= drift.spent
+        and _granted(before) <= drift.credited <= drift.granted
+        and _returned(before) <= drift.debited <= drift.returned
+    )
+
+
 async def _sum(database: Database, tenant: str, mark: Item, cut: str) -> tuple[Item, _Sums]:
     """Entries since the mark: the mark with what is before the cut added to it, and the sums of the rest."""
-    final, fresh = dict(mark), _Sums(0, 0, {})
+    final, fresh = dict(mark), _Sums(0, 0, 0, {})
     async for entry in _entries(database, tenant, mark["upto"]):
-        charged = entry["amount"] if entry["type"] == EntryType.DEDUCTION else 0
-        credited = entry["amount"] if entry["credit"] == Account.AVAILABLE and entry["type"] != EntryType.VOID else 0
+        kind, amount = entry["type"], entry["amount"]
+        charged = amount if kind == EntryType.DEDUCTION else 0
+        credited = amount if entry["credit"] == Account.AVAILABLE and kind != EntryType.VOID else 0
+        debited = amount if entry["debit"] == Account.AVAILABLE else 0
         if entry["entry"] < cut:
             final["charged"] += charged
             final["credited"] += credited
+            final["debited"] += debited
             final["upto"] = entry["entry"]
         else:
             fresh.charged += charged
             fresh.credited += credited
+            fresh.debited += debited
             fresh.pending[entry["entry"]] = charged
     return final, fresh
 
 
 def _entries(database: Database, tenant: str, after: str) -> AsyncIterator[Item]:
-    attributes = ("entry", "type", "amount", "credit")
+    attributes = ("entry", "type", "amount", "credit", "debit")
     return database.query(LEDGER, tenant, sort=above(after), attributes=attributes, consistent=True)
 
 
@@ -145,11 +166,11 @@ async def _read(database: Database, tenant: str, shards: int) -> list[Wallet]:
 
 async def _mark(database: Database, tenant: str) -> Item:
     none = _new_mark(tenant)
-    return await database.get(TENANTS, {"tenant": tenant, "item": none["item"]}) or none
+    return none | await database.get(TENANTS, {"tenant": tenant, "item": none["item"]})
 
 
 def _new_mark(tenant: str) -> Item:
-    return {"tenant": tenant, "item": _MARK, "upto": " ", "charged": 0, "credited": 0}
+    return {"tenant": tenant, "item": _MARK, "upto": " ", "charged": 0, "credited": 0, "debited": 0}
 
 
 def _cut(now: Micros) -> str:
@@ -162,6 +183,10 @@ def _held(shards: Iterable[Wallet]) -> set[str]:
 
 def _spent(shards: Iterable[Wallet]) -> MicroCredits:
     return total(wallet.spent_ever for wallet in shards)
+
+
+def _returned(shards: Iterable[Wallet]) -> MicroCredits:
+    return total(wallet.returned for wallet in shards)
 
 
 def _granted(shards: Iterable[Wallet]) -> MicroCredits:

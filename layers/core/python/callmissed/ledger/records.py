@@ -4,23 +4,30 @@ A wallet is written twice a call, so its names are letters:
 
 id      tenant, or tenant#shard     plan  the tenant's plan
 st      status, `active` or why not mon   month that the counters count, such as 202611
-av      available micro-credits     h     holds: call id -> [amount, attempt, service, …] (HoldToken)
+av      available, below zero in debt h   holds: call id -> [amount, attempt, service, …] (HoldToken)
 gr      granted, all time           sp    spent this month     spt  spent in the months before
 bud     monthly budget              bl    what is left of it
 q_<service>  calls left this month
+
+Only the first wallet of a tenant may have, where they differ from the default:
+
+rt      returned, all time          bon   sign-up bonus, all time
+sh      number of wallets ever made al    false: no alerts of the budget
+lc      threshold of few credits, in credits
 """
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.comparisons import at_least
+from callmissed.aws.comparisons import Comparison, at_least
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.aws.operations import WriteOperation, check_operation, put_new_operation, update_operation
+from callmissed.aws.operations import WriteOperation, put_new_operation, update_operation
 from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, SERVICES, HoldToken, Wallet, fresh_quotas
-from callmissed.money import MicroCredits
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.tables import WALLETS
 
 _LETTERS = {
@@ -35,18 +42,22 @@ _LETTERS = {
     "budget": "bud",
     "budget_left": "bl",
 }
+_OPTIONAL = {"returned": "rt", "bonus": "bon", "shards": "sh", "alerts": "al", "low_credits": "lc"}
+_DEFAULTS = {each.name: each.default for each in fields(Wallet) if each.name in _OPTIONAL}
 
 
 def wallet_of(item: Item) -> Wallet:
     """The wallet from its stored form."""
-    fields = {name: item[letter] for name, letter in _LETTERS.items()}
+    values = {name: item[letter] for name, letter in _LETTERS.items()}
+    values |= {name: item[letter] for name, letter in _OPTIONAL.items() if letter in item}
     holds = {call_id: HoldToken(*token) for call_id, token in item["h"].items()}
-    return Wallet(**fields, holds=holds, quotas={service: item[_quota(service)] for service in SERVICES})
+    return Wallet(**values, holds=holds, quotas={service: item[_quota(service)] for service in SERVICES})
 
 
 def to_wallet_item(wallet: Wallet) -> Item:
     """The wallet as it is stored."""
     item: Item = {letter: getattr(wallet, name) for name, letter in _LETTERS.items()}
+    item |= {_OPTIONAL[name]: getattr(wallet, name) for name in _OPTIONAL if getattr(wallet, name) != _DEFAULTS[name]}
     quotas = {_quota(service): left for service, left in wallet.quotas.items()}
     return item | quotas | {"h": {call_id: list(token) for call_id, token in wallet.holds.items()}}
 
@@ -56,26 +67,38 @@ def put_new_wallet(wallet: Wallet) -> WriteOperation:
     return put_new_operation(WALLETS, to_wallet_item(wallet))
 
 
-def grant_operation(wallet_id: str, amount: MicroCredits) -> WriteOperation:
-    """The operation that adds `amount` to a wallet that exists."""
-    return update_operation(WALLETS, {"id": wallet_id}, add={"av": amount, "gr": amount})
-
-
 def status_operation(wallet_id: str, status: str) -> WriteOperation:
     """The operation that opens a wallet that exists, or closes it for the reason `status`."""
     return update_operation(WALLETS, {"id": wallet_id}, set={"st": status})
 
 
-def require_status(wallet: Wallet) -> WriteOperation:
-    """The operation that fails the transaction unless the wallet's status is as it was read."""
-    return check_operation(WALLETS, {"id": wallet.wallet_id}, expected={"st": wallet.status})
+def count_shards_operation(first: Wallet, shards: int) -> WriteOperation:
+    """The operation that counts the tenant's wallets, if the first one has the status and budget that were read."""
+    expected = {"st": first.status, "bud": first.budget}
+    return update_operation(WALLETS, {"id": first.wallet_id}, set={"sh": shards}, expected=expected)
 
 
-def shift_operation(wallet_id: str, credits: int, budget: int) -> WriteOperation:
-    """The operation that moves micro-credits and budget into the wallet, or out of one that still has them."""
-    more = {"av": credits, "gr": credits, "bl": budget, "bud": budget}
-    given = {"av": at_least(max(0, -credits)), "bl": at_least(max(0, -budget))}
-    return update_operation(WALLETS, {"id": wallet_id}, add=more, expected=given)
+def shift_operation(
+    wallet_id: str,
+    credits: int = 0,
+    budget: int = 0,
+    *,
+    returned: MicroCredits = NOTHING,
+    expected: Mapping[str, Comparison] | None = None,
+) -> WriteOperation:
+    """The operation that moves micro-credits and budget into the wallet, or out of it, if it is as `expected`.
+
+    Credits that leave the tenant are `returned`; the others are granted, or come from another wallet.
+    """
+    more = {"av": credits, "gr": credits + returned, "bl": budget, "bud": budget, "rt": returned}
+    moved = {letter: amount for letter, amount in more.items() if amount}
+    return update_operation(WALLETS, {"id": wallet_id}, add=moved, expected=expected or {})
+
+
+def still_has(credits: int, budget: int) -> dict[str, Comparison]:
+    """Expectation of `shift_operation` that the wallet still has what leaves it; what comes into it needs none."""
+    given = {"av": -credits, "bl": -budget}
+    return {letter: at_least(amount) for letter, amount in given.items() if amount > 0}
 
 
 def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, month: int) -> dict[str, Any]:

@@ -5,6 +5,10 @@ About twenty holds in flight make a wallet grow past 1 KB, and every write to it
 of the budget, and each keeps the wallet's equations on its own. A call's id determines its shard. When
 that shard can't pay, it borrows once: one transaction levels the credits of all shards, or, when the sum is low, moves
 all of them into this one. Shards are for plans without monthly quotas; levelling does not move call counters.
+
+The number of shards belongs to the wallet: the first one counts all that were ever made, and readers go over these. A
+tenant whose plan no longer spreads its wallet keeps its credits in the first; what the others get back, from calls
+that were in flight, comes to the first when a call needs it (`borrow`), and each month (`drain`).
 """
 
 import asyncio
@@ -12,6 +16,7 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -21,19 +26,22 @@ from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Micros, month_of
 from callmissed.ledger.errors import refusal
 from callmissed.ledger.records import (
+    count_shards_operation,
     put_new_wallet,
-    require_status,
     shift_operation,
     start_month,
     status_operation,
+    still_has,
     wallet_of,
 )
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, Wallet, new_wallet
 from callmissed.money import NOTHING, MicroCredits, total
-from callmissed.plans.plans import limits
+from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import WALLETS
 
 _BORROW_TRIES = 10
+_SHARD_PLAN = Plan.ENTERPRISE
+"""Plan of every wallet but the first: it has no monthly quotas, also where the tenant has left it."""
 
 
 def wallet_id(tenant: str, shard: int) -> str:
@@ -64,19 +72,71 @@ def shares(wallets: Sequence[Wallet], taker: int, need: MicroCredits) -> list[Sh
 
     The changes of credits, and of budgets, sum to zero and leave no wallet below zero. The taker ends with `need` and
     an equal share of the rest, so a sum that is just enough moves into it entirely. A wallet without a budget gets no
-    share of one.
+    share of one. Wallets that the plan has no use for end empty.
     """
-    credits = _levelled([wallet.available for wallet in wallets], taker, need)
+    active = active_shards(wallets)
+    credits = _levelled([wallet.available for wallet in wallets], taker, need, active)
     budgets = [0] * len(wallets)
     if wallets[0].has_budget:
-        budgets = _levelled([wallet.budget_left for wallet in wallets], taker, need)
+        budgets = _levelled([wallet.budget_left for wallet in wallets], taker, need, active)
     return [Shift(*each) for each in zip(credits, budgets, strict=True)]
 
 
-def _levelled(amounts: Sequence[int], taker: int, need: MicroCredits) -> list[int]:
-    level, odd = divmod(sum(amounts) - need, len(amounts))
-    targets = [level + (need + odd if shard == taker else 0) for shard in range(len(amounts))]
+def active_shards(wallets: Sequence[Wallet]) -> int:
+    """In how many of the tenant's wallets calls hold, by its plan."""
+    return min(len(wallets), limits(wallets[0].plan).wallet_shards)
+
+
+def _levelled(amounts: Sequence[int], taker: int, need: MicroCredits, active: int) -> list[int]:
+    targets = spread(sum(amounts) - need, amounts, active, taker)
+    targets[taker] += need
     return [target - amount for target, amount in zip(targets, amounts, strict=True)]
+
+
+def spread(amount: int, held: Sequence[int], active: int, odd_to: int = 0) -> list[int]:
+    """`amount` over wallets with these holds: level over the first `active` ones, or as a debt if it is below zero.
+
+    A debt is where holds are, up to each: what a hold gives back pays the debt, and makes no wallet able to pay for a
+    call while the tenant owes. A micro-credit of it is in each active one, so that all refuse free calls too; what no
+    hold covers is in the first.
+    """
+    if amount >= 0:
+        level, odd = divmod(amount, active)
+        targets = [level if shard < active else 0 for shard in range(len(held))]
+        targets[odd_to] += odd
+        return targets
+    owed, debts = -amount, [0] * len(held)
+    for most in ([int(shard < active) for shard in range(len(held))], held):
+        for shard, each in enumerate(most):
+            more = min(max(0, each - debts[shard]), owed)
+            debts[shard] += more
+            owed -= more
+    debts[0] += owed
+    return [-debt for debt in debts]
+
+
+def credit_operations(wallets: Sequence[Wallet], change: MicroCredits) -> list[WriteOperation]:
+    """Operations that add `change` to the tenant's credits; below zero they are returned, and may end in a debt.
+
+    A wallet in debt is paid first. Where one wallet has to give to another, a condition may fail: read again.
+    """
+    first, targets = wallets[0], _after_change(wallets, change)
+    returned = MicroCredits(max(0, -change))
+    operations: list[WriteOperation] = []
+    for wallet, target in zip(wallets, targets, strict=True):
+        moved = target - wallet.available
+        keeps = still_has(moved, 0) if len(wallets) > 1 and target >= 0 else {}
+        if moved or wallet is first:
+            own = returned if wallet is first else NOTHING
+            operations.append(shift_operation(wallet.wallet_id, moved, returned=own, expected=keeps))
+    return operations
+
+
+def _after_change(wallets: Sequence[Wallet], change: MicroCredits) -> list[int]:
+    amounts: list[int] = [wallet.available for wallet in wallets]
+    if change < 0 or min(amounts) < 0:
+        return spread(sum(amounts) + change, [wallet.held for wallet in wallets], active_shards(wallets))
+    return [amounts[0] + change, *amounts[1:]]
 
 
 async def read_wallets(database: Database, tenant: str, shards: int) -> list[Wallet]:
@@ -85,14 +145,20 @@ async def read_wallets(database: Database, tenant: str, shards: int) -> list[Wal
     return [wallet_of(item) for item in found]
 
 
+async def all_wallets(database: Database, tenant: str) -> list[Wallet]:
+    """Every wallet that the tenant has, in order, strongly consistent; none where it is unknown. Raises Unavailable."""
+    found = await read_wallets(database, tenant, 1)
+    if found and (shards := found[0].max_shards) > 1:
+        return await read_wallets(database, tenant, shards)
+    return found
+
+
 async def apply_status(database: Database, tenant: str, status: str, fence: WriteOperation) -> int:
     """Give the tenant's further wallets the `status` of its first one, if `fence` holds; returns how many differed.
 
     A shard that is made later gets the first one's. Raises TransactionCanceled, Unavailable.
     """
-    (primary, *_) = await read_wallets(database, tenant, 1)
-    shards = await read_wallets(database, tenant, limits(primary.plan).wallet_shards)
-    behind = [wallet for wallet in shards if wallet.status != status]
+    behind = [wallet for wallet in await all_wallets(database, tenant) if wallet.status != status]
     if behind:
         await database.transact([fence, *(status_operation(wallet.wallet_id, status) for wallet in behind)])
     return len(behind)
@@ -133,16 +199,13 @@ class Shards:
         raise Unavailable("the shards kept changing", indeterminate=False)
 
     async def _read(self, tenant: str, shards: int) -> list[Wallet]:
-        """All shards in order, strongly consistent; one that is missing is made."""
-        ids = [wallet_id(tenant, shard) for shard in range(shards)]
-        found = {wallet.wallet_id: wallet for wallet in await read_wallets(self._database, tenant, shards)}
+        """All shards in order, strongly consistent; those that are missing are made."""
+        found = await read_wallets(self._database, tenant, shards)
         if len(found) == shards:
-            return list(found.values())
-        if tenant not in found:
+            return found
+        if not found or found[0].wallet_id != tenant:
             raise Unavailable("the wallets could not be read", indeterminate=False)
-        for each in ids:
-            if each not in found:
-                await self._create(each, found[tenant])
+        await self._create(found, [wallet_id(tenant, shard) for shard in range(shards)])
         return await self._read(tenant, shards)
 
     async def _turned(self, wallets: list[Wallet], month: int) -> bool:
@@ -152,17 +215,19 @@ class Shards:
             await start_month(self._database, wallet, month)
         return bool(behind)
 
-    async def _create(self, wallet_id: str, primary: Wallet) -> None:
-        """Write an empty shard; does nothing when another call did so first, or the tenant's status has changed."""
-        budget = NOTHING if primary.has_budget else NO_BUDGET
-        wallet = new_wallet(wallet_id, primary.plan, primary.month, budget=budget, status=primary.status)
+    async def _create(self, found: list[Wallet], ids: list[str]) -> None:
+        """Write empty shards; does nothing when another call did so first, or status or budget have changed."""
+        first, existing = found[0], {wallet.wallet_id for wallet in found}
+        budget = NOTHING if first.has_budget else NO_BUDGET
+        made = partial(new_wallet, plan=_SHARD_PLAN, month=first.month, budget=budget, status=first.status)
+        missing = [put_new_wallet(made(each)) for each in ids if each not in existing]
         with suppress(TransactionCanceled):
-            await self._database.transact([put_new_wallet(wallet), require_status(primary)])
+            await self._database.transact([count_shards_operation(first, len(ids)), *missing])
 
     async def _move(self, wallets: list[Wallet], shifts: list[Shift]) -> None:
         """Apply the shifts if every giving shard still has its amount."""
         operations = [
-            shift_operation(wallet.wallet_id, *shift)
+            shift_operation(wallet.wallet_id, *shift, expected=still_has(*shift))
             for wallet, shift in zip(wallets, shifts, strict=True)
             if any(shift)
         ]

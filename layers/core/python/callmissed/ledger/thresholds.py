@@ -4,6 +4,7 @@
     budget.exceeded   less than 1 % of the budget is left, and at most 10 credits: once a month for each budget
     credits.low       fewer credits are left than the threshold: once after each grant, and after 32 days again
 
+A tenant may have a threshold of its own, and may want no events about its budget. In debt, no credits are left.
 Credits held by calls in flight count as left, because most of them are given back. A budget is hardly ever spent to the
 last micro-credit: a call is refused when its maximum cost does not fit, and a refused call leaves no entry. So the
 event is published when so little is left that calls are refused: a long call to an expensive model may cost 10 credits.
@@ -13,10 +14,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from callmissed.events.types import BudgetAlert, BudgetExceeded, CreditsLow, EventData
-from callmissed.ledger.entries import EntryType, LedgerEntry
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.queries import Balance
 from callmissed.ledger.wallet import Wallet
-from callmissed.money import CREDIT, MicroCredits, credits
+from callmissed.money import CREDIT, NOTHING, MicroCredits, credits
 
 ALERTS = (80, 95)
 """Percentages of the month's budget at which `budget.alert` is published."""
@@ -33,8 +34,9 @@ class Crossing:
 
 
 def moves_money(entry: LedgerEntry) -> bool:
-    """Whether the entry may move a tenant past a threshold: a call with a cost."""
-    return entry.type is EntryType.DEDUCTION and entry.amount != 0 and not entry.sandbox
+    """Whether the entry may move a tenant past a threshold: a call with a cost, or credits taken back."""
+    leaves = entry.type is EntryType.DEDUCTION or entry.debit is Account.AVAILABLE
+    return leaves and entry.amount != 0 and not entry.sandbox
 
 
 def settled(wallet: Wallet, entries: Collection[LedgerEntry]) -> Wallet:
@@ -54,12 +56,13 @@ def settled(wallet: Wallet, entries: Collection[LedgerEntry]) -> Wallet:
 
 
 def crossings(balance: Balance, low_credits: int) -> Iterator[Crossing]:
-    """Every threshold that `balance` has passed. `low_credits` is in credits."""
-    if balance.budget is not None:
+    """Every threshold that `balance` has passed. `low_credits` is in credits, for a tenant without its own."""
+    if balance.budget is not None and balance.alerts:
         yield from _of_budget(balance, balance.budget)
-    left = MicroCredits(balance.available + balance.held)
-    if left < low_credits * CREDIT:
-        data = CreditsLow(available_credits=credits(left), threshold_credits=float(low_credits))
+    threshold = low_credits if balance.low_credits is None else balance.low_credits
+    left = max(NOTHING, MicroCredits(balance.available - balance.debt + balance.held))
+    if left < threshold * CREDIT:
+        data = CreditsLow(available_credits=credits(left), threshold_credits=float(threshold))
         yield Crossing(data, str(balance.granted))
 
 

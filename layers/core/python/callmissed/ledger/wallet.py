@@ -1,7 +1,8 @@
 """The wallet: a tenant's credits, its month's budget and quotas, and the holds of calls in flight.
 
-available + held + spent_ever = granted  and  budget_left + held + spent = budget  at every read: each write moves
-between two of them.
+available + held + spent_ever = granted - returned  and  budget_left + held + spent = budget  at every read: each write
+moves between two of them. `available` below zero is a debt: credits were taken back that are spent
+(docs/decisions/0026-debt.md). `budget_left` below zero is what was spent before the budget was lowered.
 """
 
 from collections.abc import Mapping
@@ -83,6 +84,10 @@ class Wallet:
 
     `month` is such as 202611, `spent_before` is the sum of earlier months, `holds` are by call id. `status` is
     `active`, or the reason why the wallet is closed.
+
+    Only the first wallet of a tenant has what follows the quotas: credits taken back (`returned`) and the sign-up
+    `bonus`, both all time; the number of wallets that were ever made (`shards`); whether the tenant wants `alerts`
+    of its budget, and its own threshold of credits that are few, `low_credits` (credits, None is the platform's).
     """
 
     wallet_id: str
@@ -97,6 +102,16 @@ class Wallet:
     budget_left: MicroCredits
     holds: Mapping[str, HoldToken]
     quotas: Mapping[str, int]
+    returned: MicroCredits = NOTHING
+    bonus: MicroCredits = NOTHING
+    shards: int = 1
+    alerts: bool = True
+    low_credits: int | None = None
+
+    @property
+    def max_shards(self) -> int:
+        """How many wallets the tenant has, or may get at any moment, by its first one."""
+        return max(self.shards, limits(self.plan).wallet_shards)
 
     @property
     def held(self) -> MicroCredits:
@@ -120,7 +135,7 @@ class Wallet:
     @property
     def imbalance(self) -> MicroCredits:
         """Errors of the wallet's two equations, zero when they hold."""
-        credits = self.available + self.held + self.spent_ever - self.granted
+        credits = self.available + self.held + self.spent_ever - self.granted + self.returned
         budget = self.budget_left + self.held + self.spent - self.budget
         return MicroCredits(abs(credits) + abs(budget))
 
@@ -138,20 +153,21 @@ def new_wallet(
     *,
     budget: MicroCredits = NO_BUDGET,
     status: str = ACTIVE,
-    granted: MicroCredits = NOTHING,
+    bonus: MicroCredits = NOTHING,
 ) -> Wallet:
-    """A wallet of which nothing is spent. Credits that are `granted` with it need an entry in the same transaction."""
+    """A wallet of which nothing is spent. A sign-up `bonus` needs an entry in the same transaction."""
     return Wallet(
         wallet_id=wallet_id,
         plan=str(plan),
         status=status,
         month=month,
-        available=granted,
-        granted=granted,
+        available=bonus,
+        granted=bonus,
         spent=NOTHING,
         spent_before=NOTHING,
         budget=budget,
         budget_left=budget,
         holds={},
         quotas=fresh_quotas(plan),
+        bonus=bonus,
     )

@@ -84,9 +84,9 @@ async def create_tenant(database: Database, *, name: str, plan: Plan, now: Micro
     return tenant
 
 
-def create_tenant_operations(tenant: Tenant, now: Micros, *, granted: MicroCredits = NOTHING) -> list[WriteOperation]:
-    """Create the tenant with a wallet, unless it exists. Credits `granted` need an entry in the same transaction."""
-    wallet = new_wallet(tenant.tenant_id, tenant.plan, month_of(now), granted=granted)
+def create_tenant_operations(tenant: Tenant, now: Micros, *, bonus: MicroCredits = NOTHING) -> list[WriteOperation]:
+    """Create the tenant with a wallet, unless it exists. A sign-up `bonus` needs an entry in the same transaction."""
+    wallet = new_wallet(tenant.tenant_id, tenant.plan, month_of(now), bonus=bonus)
     with_owner = replace(tenant, seats=1) if tenant.owner else tenant
     return [put_new_operation(TENANTS, _to_record(with_owner)), put_new_wallet(wallet)]
 

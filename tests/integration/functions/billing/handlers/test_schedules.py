@@ -145,6 +145,8 @@ def test_a_drift_is_measured_and_logged(
         "granted": 1000,
         "credited": 1000,
         "imbalance": 2,
+        "returned": 0,
+        "debited": 0,
     }
     assert logged == [drift]
 
