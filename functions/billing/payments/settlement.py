@@ -83,25 +83,13 @@ class Settlement:
             seen=now,
             gateway_order=payment.gateway_order,
         )
+        granted = await self._granted(order, now) if outcome is PaymentState.SETTLED else []
+        operations = [payment_operation(stored), *_consequences(order, payment, stored, granted, now)]
         try:
-            consequences = await self._consequences(order, payment, stored, now)
-            await self._orders.database.transact([payment_operation(stored), *consequences])
+            await self._orders.database.transact(operations)
         except TransactionCanceled:
             return False
         return True
-
-    async def _consequences(
-        self, order: Order, payment: GatewayPayment, stored: StoredPayment, now: Micros
-    ) -> list[WriteOperation]:
-        if stored.state is PaymentState.SETTLED:
-            event = _event(order, _succeeded(order), now, "paid")
-            return [settled_operation(order, stored), *await self._granted(order, now), event]
-        if stored.state is PaymentState.SURPLUS:
-            return [look_now_operation(order, now)]
-        if stored.state is PaymentState.MISMATCH or order.status not in (OrderStatus.PENDING, OrderStatus.FAILED):
-            return []
-        failed = _failed(order, payment.reason)
-        return [closed_operation(order, OrderStatus.FAILED), _event(order, failed, now, payment.payment_id)]
 
     async def _granted(self, order: Order, now: Micros) -> list[WriteOperation]:
         return await grant_operations(
@@ -121,6 +109,19 @@ def _outcome(order: Order, payment: GatewayPayment) -> PaymentState:
     if abs(payment.amount - order.amount) > _MAX_DIFFERENCE or payment.currency != order.currency:
         return PaymentState.MISMATCH
     return PaymentState.SETTLED if order.status in UNPAID else PaymentState.SURPLUS
+
+
+def _consequences(
+    order: Order, payment: GatewayPayment, stored: StoredPayment, granted: Sequence[WriteOperation], now: Micros
+) -> list[WriteOperation]:
+    if stored.state is PaymentState.SETTLED:
+        return [settled_operation(order, stored), *granted, _event(order, _succeeded(order), now, "paid")]
+    if stored.state is PaymentState.SURPLUS:
+        return [look_now_operation(order, now)]
+    if stored.state is PaymentState.MISMATCH or order.status not in (OrderStatus.PENDING, OrderStatus.FAILED):
+        return []
+    failed = _failed(order, payment.reason)
+    return [closed_operation(order, OrderStatus.FAILED), _event(order, failed, now, payment.payment_id)]
 
 
 def _event(order: Order, data: EventData, now: Micros, unique: str) -> WriteOperation:

@@ -13,14 +13,14 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from callmissed.errors import payload_too_large
 from callmissed.integrations.callbacks import PLATFORM
-from callmissed.integrations.credentials import whatsapp_account
+from callmissed.integrations.credentials import whatsapp_account, whatsapp_business_account
 from callmissed.integrations.whatsapp_payloads import (
     PROCESSED_FIELDS,
     JsonObject,
@@ -125,7 +125,8 @@ class WhatsApp:
         """
         try:
             changes = list(_changes(callback.body))
-            owners = await self._owners({change.number for change in changes if change.number}, callback)
+            numbers = {change.number for change in changes if change.number}
+            owners = await (self._owners(numbers, callback) if numbers else self._platform(changes, callback))
             items = _bounded(item for change in changes for item in _items(owners, change))
         except RecursionError:
             raise invalid_signature() from None
@@ -144,7 +145,19 @@ class WhatsApp:
             _logger.warning("left out what was signed for other numbers only", extra={"numbers": unsigned})
         return found | {None: tenants.pop() if len(tenants) == 1 and not unsigned else PLATFORM}
 
-    async def _signed_for(self, numbers: Sequence[str], callback: Callback) -> dict[str | None, str]:
+    async def _platform(self, changes: Sequence[SignedChange], callback: Callback) -> dict[str | None, str]:
+        """The platform, as owner of a callback without numbers that the secret of one of its accounts signed.
+
+        Raises ApiError 401.
+        """
+        accounts = sorted({change.entry for change in changes if _is_id(change.entry)})[:_AT_ONCE]
+        if not await self._signed_for(accounts, callback, whatsapp_business_account):
+            raise invalid_signature()
+        return {None: PLATFORM}
+
+    async def _signed_for(
+        self, numbers: Sequence[str], callback: Callback, account_of: Callable[[str], str] = whatsapp_account
+    ) -> dict[str | None, str]:
         """Tenants by those of `numbers` whose secret signed the callback. A forged one ends with the first numbers."""
         found: dict[str | None, str] = {}
 
@@ -154,7 +167,7 @@ class WhatsApp:
 
         for start in range(0, len(numbers), _AT_ONCE):
             some = numbers[start : start + _AT_ONCE]
-            tenants = await asyncio.gather(*(self._signers.tenant(whatsapp_account(each), signed) for each in some))
+            tenants = await asyncio.gather(*(self._signers.tenant(account_of(each), signed) for each in some))
             found |= {number: tenant for number, tenant in zip(some, tenants, strict=True) if tenant}
             if not found:
                 break
@@ -192,7 +205,12 @@ def _number(change: Any) -> str | None:
     """The phone number id in `change`, if it may be one."""
     metadata = as_object(as_object(as_object(change).get("value")).get("metadata"))
     number = as_text(metadata.get("phone_number_id"))
-    return number if number and len(number) <= _MAX_NUMBER_LENGTH and number.isprintable() else None
+    return number if _is_id(number) else None
+
+
+def _is_id(text: str | None) -> TypeGuard[str]:
+    """Whether `text` may be an id of a number or an account."""
+    return bool(text) and len(text) <= _MAX_NUMBER_LENGTH and text.isprintable()
 
 
 def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
