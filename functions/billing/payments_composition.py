@@ -30,7 +30,8 @@ class PaymentsComposition:
         """The payment gateway, whose account is read anew every few minutes."""
         settings = self.base.settings
         client = SafeClient(allow_loopback=settings.allow_loopback)
-        return Cashfree(client, lambda: CashfreeAccount.of(payment_environment(settings), settings.cashfree_url))
+        secrets = payment_environment(settings)
+        return Cashfree(client, lambda: CashfreeAccount.of(secrets.values(), settings.cashfree_url))
 
     @cached_property
     def settlement(self) -> Settlement:
