@@ -26,12 +26,16 @@ class PaymentsComposition:
         return Orders(self.base.database)
 
     @cached_property
+    def http(self) -> SafeClient:
+        """Sends requests to the payment gateway."""
+        return SafeClient(allow_loopback=self.base.settings.allow_loopback)
+
+    @cached_property
     def gateway(self) -> Cashfree:
         """The payment gateway, whose account is read anew every few minutes."""
         settings = self.base.settings
-        client = SafeClient(allow_loopback=settings.allow_loopback)
         secrets = payment_environment(settings)
-        return Cashfree(client, lambda: CashfreeAccount.of(secrets.values(), settings.cashfree_url))
+        return Cashfree(self.http, lambda: CashfreeAccount.of(secrets.values(), settings.cashfree_url))
 
     @cached_property
     def settlement(self) -> Settlement:

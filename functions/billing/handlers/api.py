@@ -10,6 +10,7 @@ from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
@@ -31,21 +32,27 @@ ROUTERS = (overview.router, credits.router, payments.router)
 
 @dataclass(frozen=True, slots=True)
 class BillingServices:
-    """The services of one process, which routes find by name in the application's state."""
+    """The services of one process, which routes find by name in the application's state.
+
+    `http` sends requests to the payment gateway.
+    """
 
     credits: Credits
     costs: ServiceCosts
     payments: Payments
     clock: Clock
+    http: SafeClient
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
     """The services of one process, none of which opens a connection before use."""
+    paying = PaymentsComposition(composition, clock)
     return BillingServices(
         credits=Credits(composition.database),
         costs=ServiceCosts(composition.settings),
-        payments=PaymentsComposition(composition, clock).payments,
+        payments=paying.payments,
         clock=clock,
+        http=paying.http,
     )
 
 
