@@ -17,6 +17,7 @@ HELP: Mapping[str, str] = {
     "users": "The people of a tenant.",
     "keys": "API keys, their limits and their secrets.",
     "credits": "A tenant's money.",
+    "coupons": "Codes that add credits.",
     "usage": "What a tenant's calls used and cost.",
     "audit": "Who changed what in a tenant.",
     "events": "Events that webhooks receive.",
@@ -49,8 +50,14 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "credits": {
         "grant": "Add credits to a tenant's wallet.",
+        "adjust": "Add credits, or take them back; what is spent already becomes a debt.",
         "balance": "Show what a tenant has, holds and has spent.",
         "entries": "List a tenant's ledger entries, newest first.",
+    },
+    "coupons": {
+        "create": "Make a coupon, which people redeem for credits.",
+        "list": "List the coupons, the newest first.",
+        "disable": "End a coupon for good. What it added stays.",
     },
     "audit": {"tail": "Show who changed what in a tenant, newest last."},
     "usage": {"tail": "Show a tenant's last calls, newest last."},

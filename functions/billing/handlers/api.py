@@ -10,12 +10,15 @@ from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.billing.composition import BillingComposition, compose
+from functions.billing.coupons import routes as coupons
+from functions.billing.coupons.service import Coupons
 from functions.billing.credits import routes as credits
 from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.service import Credits
@@ -26,7 +29,7 @@ from functions.billing.payments_composition import PaymentsComposition
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (overview.router, credits.router, payments.router)
+ROUTERS = (overview.router, credits.router, coupons.router, payments.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,21 @@ class BillingServices:
 
     credits: Credits
     costs: ServiceCosts
+    coupons: Coupons
     payments: Payments
+    windows: SlidingWindows
     clock: Clock
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
     """The services of one process, none of which opens a connection before use."""
+    purchases = PaymentsComposition(composition, clock)
     return BillingServices(
         credits=Credits(composition.database),
         costs=ServiceCosts(composition.settings),
-        payments=PaymentsComposition(composition, clock).payments,
+        coupons=Coupons(purchases.orders),
+        payments=purchases.payments,
+        windows=SlidingWindows(composition.database),
         clock=clock,
     )
 
