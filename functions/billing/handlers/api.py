@@ -16,6 +16,8 @@ from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
+from functions.billing.budgets import routes as budgets
+from functions.billing.budgets.service import Budgets
 from functions.billing.composition import BillingComposition, compose
 from functions.billing.coupons import routes as coupons
 from functions.billing.coupons.service import Coupons
@@ -29,7 +31,7 @@ from functions.billing.payments_composition import PaymentsComposition
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (overview.router, credits.router, coupons.router, payments.router)
+ROUTERS = (overview.router, credits.router, budgets.router, coupons.router, payments.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class BillingServices:
 
     credits: Credits
     costs: ServiceCosts
+    budgets: Budgets
     coupons: Coupons
     payments: Payments
     windows: SlidingWindows
@@ -50,6 +53,7 @@ def create_services(composition: BillingComposition, *, clock: Clock = system_cl
     return BillingServices(
         credits=Credits(composition.database),
         costs=ServiceCosts(composition.settings),
+        budgets=Budgets(composition.database),
         coupons=Coupons(purchases.orders),
         payments=purchases.payments,
         windows=SlidingWindows(composition.database),

@@ -16,6 +16,8 @@ ROUTES = (
     Route("GET", f"{_CREDITS}/packs", "billing", Auth.PUBLIC),
     _session("GET", f"{_CREDITS}/balance"),
     _session("GET", f"{_CREDITS}/transactions"),
+    _session("GET", f"{_CREDITS}/budget"),
+    _session("PUT", f"{_CREDITS}/budget", MANAGERS),
     _session("POST", "/api/v1/coupons/redeem", MANAGERS),
     Route("GET", _COUPONS, "billing", Auth.OPERATOR),
     Route("POST", _COUPONS, "billing", Auth.OPERATOR),
