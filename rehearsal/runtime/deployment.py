@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,6 @@ from local.aws.services import StageServices
 from local.fakes.graph.fake import FakeGraph
 from local.lambda_runtime.change_signal import ChangeSignal
 from local.lambda_runtime.event_source_mappings import EventSourceMapping, EventSourceMappings
-from local.lambda_runtime.events import LambdaEvent
 from local.lambda_runtime.sqs_mapping import SqsMapping
 from local.lambda_runtime.stream_mapping import StreamMapping, stream_arn
 from local.ports import HOST, bind, port_of
@@ -30,6 +29,7 @@ from rehearsal.errors import RehearsalError, UnsupportedError
 from rehearsal.runtime.api_front import create_front
 from rehearsal.runtime.bundles import bundle_of, lay_out_client
 from rehearsal.runtime.environments import DeployedFunction, ExecutionEnvironment, Surroundings, lay_out_tools
+from rehearsal.runtime.invocations import Invocations
 from rehearsal.runtime.web_adapter import WebEnvironment
 from rehearsal.stage.engines import Engines
 from rehearsal.templates.assembly import CloudAssembly
@@ -94,7 +94,7 @@ class Deployment:
         """End the versions among the `deleted` resources, with the calls that run on them."""
         for resource in deleted:
             if environment := self.versions.pop(resource.path, None):
-                await environment.close()
+                await environment.end()
 
     async def run_schedule(self, schedule: PlannedResource, at: str) -> Any:
         """Call the target of a schedule, as of the time `at`. Raises FunctionError."""
@@ -121,14 +121,16 @@ async def deployed(
         )
         deployment = Deployment(plan, engines, gate, surroundings, graph)
         deployment.deploy(plan, assembly)
-        mappings = EventSourceMappings(list(_mappings(plan, engines, deployment.environments)))
+        invocations = Invocations(deployment.environments)
+        mappings = EventSourceMappings(list(_mappings(plan, engines, invocations)))
         try:
             async with _listening(deployment.api) as deployment.url:
                 mappings.start()
                 yield deployment
         finally:
             mappings.stop()
-            await asyncio.gather(*(environment.close() for environment in deployment.versions.values()))
+            await invocations.stop()
+            await asyncio.gather(*(environment.end() for environment in deployment.versions.values()))
 
 
 def _aliases(plan: DeploymentPlan) -> list[PlannedResource]:
@@ -175,21 +177,7 @@ async def _listening(app: Any) -> AsyncGenerator[str]:
         await asyncio.wait([serving])
 
 
-class _Invocations:
-    """The environments, for mappings, which are threads."""
-
-    def __init__(self, environments: Mapping[str, ExecutionEnvironment]) -> None:
-        self._environments = environments
-        self._loop = asyncio.get_running_loop()
-
-    def invoke_and_wait(self, name: str, event: LambdaEvent) -> Any:
-        return asyncio.run_coroutine_threadsafe(self._environments[name].invoke(event), self._loop).result()
-
-
-def _mappings(
-    plan: DeploymentPlan, engines: Engines, environments: Mapping[str, ExecutionEnvironment]
-) -> Iterator[EventSourceMapping]:
-    invocations = _Invocations(environments)
+def _mappings(plan: DeploymentPlan, engines: Engines, invocations: Invocations) -> Iterator[EventSourceMapping]:
     for mapping in plan.of("AWS::Lambda::EventSourceMapping"):
         function = function_name(mapping.properties["FunctionName"])
         source = mapping.properties["EventSourceArn"]
@@ -200,7 +188,7 @@ def _mappings(
 
 
 def _sqs_mapping(
-    mapping: PlannedResource, plan: DeploymentPlan, engines: Engines, function: str, invocations: _Invocations
+    mapping: PlannedResource, plan: DeploymentPlan, engines: Engines, function: str, invocations: Invocations
 ) -> SqsMapping:
     queue = plan.with_arn(mapping.properties["EventSourceArn"])
     if queue is None:
@@ -217,7 +205,7 @@ def _sqs_mapping(
 
 
 def _stream_mapping(
-    mapping: PlannedResource, engines: Engines, function: str, invocations: _Invocations
+    mapping: PlannedResource, engines: Engines, function: str, invocations: Invocations
 ) -> StreamMapping:
     filters = [json.loads(each["Pattern"]) for each in mapping.properties.get("FilterCriteria", {}).get("Filters", [])]
     if filters != _INSERTS:

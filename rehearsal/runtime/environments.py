@@ -100,6 +100,7 @@ class ExecutionEnvironment:
         self._api: RuntimeApi | None = None
         self._runner: web.AppRunner | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._ended = False
 
     async def invoke(self, event: Any) -> Any:
         """The function's answer. Raises FunctionError; the text of a timeout is Lambda's."""
@@ -116,6 +117,8 @@ class ExecutionEnvironment:
 
     async def start(self) -> None:
         """Start the runtime and wait until it asks for work. Raises FunctionError with what it reported."""
+        if self._ended:
+            raise FunctionError("Runtime.ExitError", "the environment has ended")
         function = self.function
         authorization = function.principal.session_token
         self._api = RuntimeApi(f"{function.resource.arn}:live", self._credentials(), authorization)
@@ -135,8 +138,15 @@ class ExecutionEnvironment:
     def _is_restored(self, api: RuntimeApi) -> bool:
         return api.restored
 
+    async def end(self) -> None:
+        """End the process for good, with the calls that run in it."""
+        self._ended = True
+        if self._api is not None:
+            self._api.fail(FunctionError("Runtime.ExitError", "the environment has ended"))
+        await self.close()
+
     async def close(self) -> None:
-        """End the process."""
+        """End the process; the next call starts another."""
         if self._watch is not None:
             self._watch.cancel()
         await asyncio.to_thread(self._resources.close)

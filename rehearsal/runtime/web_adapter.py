@@ -73,7 +73,7 @@ class WebEnvironment(ExecutionEnvironment):
         self.calls += 1
 
     async def close(self) -> None:
-        """End the server."""
+        """End the server; the next call starts another."""
         await super().close()
         if self._client is not None:
             await self._client.close()

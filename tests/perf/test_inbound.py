@@ -70,6 +70,20 @@ async def test_a_text_takes_three_round_trips_and_ten_units(inbound: Inbound) ->
     assert units(written, wamid + changed_replaced + due_appears) == 10
 
 
+async def test_a_message_that_says_why_no_bot_answers_costs_no_more(inbound: Inbound) -> None:
+    worker = inbound.worker()
+    await measured(inbound, worker, {"messages": [message("wamid.1")]})
+
+    rounds, written = await measured(inbound, worker, {"messages": [message("wamid.2", "")]})
+
+    assert (rounds, written) == (3, {"Put messages": 1, "Put outbox": 1, "Update conversations": 1})
+    last = (await inbound.conversation()).last_turn
+    assert last
+    assert last.reason == "empty_message"
+    wamid, changed_replaced = 1, 2
+    assert units(written, wamid + changed_replaced) == 9
+
+
 async def test_first_text_of_an_end_user_takes_three_round_trips(inbound: Inbound) -> None:
     """The conversation, the two events, the count of the bot, and each name of the end user cost two units each."""
     worker = inbound.worker()

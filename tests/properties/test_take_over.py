@@ -47,6 +47,7 @@ def graph() -> Iterator[FakeGraph]:
 @FEW
 @example(steps=[(7, "take_over", None, False)], parts=1)
 @example(steps=[(12, "answer", None, True), (12, "escalate", None, True)], parts=2)
+@example(steps=[(7, "echo", None, True), (13, "echo", None, False)], parts=2)
 @example(steps=[(13, "answer", (11, Fault.DIE_AFTER), False)], parts=1)
 async def test_no_message_of_the_bot_leaves_after_a_person_took_over(
     store: StageTables,

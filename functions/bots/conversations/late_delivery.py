@@ -13,6 +13,7 @@ from callmissed.clock import Micros
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.answer_counts import with_one_more
 from functions.bots.conversations.messages import DELIVERY_UNKNOWN, TURN, StoredMessage, StoredTurn, turn_of
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import (
     LastTurn,
     StoredConversation,
@@ -22,9 +23,9 @@ from functions.bots.conversations.records import (
     conversation_of,
     thread_of,
     to_last_turn,
+    to_lease,
 )
 
-UNDELIVERABLE = "undeliverable"
 _TRIES = 8
 
 
@@ -42,25 +43,20 @@ async def mark_answered(database: Database, message: StoredMessage, now: Micros)
     raise Unavailable("the conversation changed at each try", indeterminate=False)
 
 
-async def mark_undeliverable(database: Database, message: StoredMessage, now: Micros) -> None:
-    """Let the turn of `message`, which failed after all, be a failed one. Idempotent. Raises Unavailable."""
-    for _ in range(_TRIES):
-        conversation = await _conversation(database, message)
-        if conversation is None:
-            return
-        if await _written(database, await undeliverable_operations(database, message, conversation, now)):
-            return
-    raise Unavailable("the conversation changed at each try", indeterminate=False)
-
-
 async def undeliverable_operations(
     database: Database, message: StoredMessage, conversation: StoredConversation, now: Micros
 ) -> list[WriteOperation]:
-    """Show in conversation and turn that `message` failed, if they are as they were read."""
-    turn = await _turn(database, message)
+    """Show in conversation and turn that `message` failed, if they are as they were read.
+
+    A turn under way finds it in the conversation, and ends accordingly.
+    """
+    turn, lease = await _turn(database, message), conversation.lease
     if turn and (turn.state is TurnState.ANSWERED or _is_unknown(turn)):
-        return _settling(turn, conversation, LastTurn(turn.id, TurnState.FAILED, UNDELIVERABLE), now)
-    return [update_operation(CONVERSATIONS, conversation.key, set={"changed": change_mark(now, conversation.id)})]
+        return _settling(turn, conversation, LastTurn(turn.id, TurnState.FAILED, Reason.UNDELIVERABLE), now)
+    changes: Changes = {"set": {"changed": change_mark(now, conversation.id)}}
+    if turn is None and lease and lease.turn_id == message.turn_id:
+        changes |= {"add": {"undelivered": frozenset({message.id})}, "expected": {"lease": to_lease(lease)}}
+    return [update_operation(CONVERSATIONS, conversation.key, **changes)]
 
 
 def _settling(turn: StoredTurn, conversation: StoredConversation, after: LastTurn, now: Micros) -> list[WriteOperation]:

@@ -61,10 +61,10 @@ class SendFailure:
 class StoredMessage:
     """A message of a conversation.
 
-    `author` is `user`, `bot`, `person:<user id>` or `key:<key id>`. `content` is the rest of an inbound message as Meta
-    sent it, or the body of an outbound one as Graph gets it, without the recipient. `media` names media by an id of
-    ours. `turn_id` is the turn that a bot's message belongs to; the one that `ends_answer` is the last part of a whole
-    answer.
+    `author` is `user`, `bot`, `key:<key id>`, `person:<user id>`, or `person` for one in the WhatsApp Business app.
+    `content` is the rest of a message that a callback brought, as Meta sent it, or the body of an outbound one as Graph
+    gets it, without the recipient. `media` names media by an id of ours. `turn_id` is the turn that a bot's message
+    belongs to; the one that `ends_answer` is the last part of a whole answer.
     """
 
     tenant: str
@@ -144,6 +144,11 @@ def inbound_id(wamid: str, sent: Micros, received: Micros) -> str:
     within = min(max(received - second, 0), SECOND - _MILLISECOND)
     digest = int.from_bytes(hashlib.sha256(wamid.encode(errors="surrogatepass")).digest()[:8])
     return f"{_MESSAGE_PREFIX}{sortable_id(Micros(second + within), digest >> 4)}"
+
+
+def turn_id_of(message_id: str) -> str:
+    """Id of the turn that an inbound message would have begun."""
+    return f"turn_{message_id.removeprefix(_MESSAGE_PREFIX)}"
 
 
 def media_id(conversation_id: str, message_id: str) -> str:

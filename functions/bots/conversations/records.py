@@ -81,13 +81,15 @@ class EndUser:
 class Lease:
     """The right of one worker to answer: the turn, the worker's random token, and when another worker may take it.
 
-    `reads` is the last inbound message that the turn answers.
+    `reads` is the last inbound message that the turn answers, `deaths` the number of workers that left the turn without
+    a word.
     """
 
     turn_id: str
     token: str
     until: Micros
     reads: str
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class StoredConversation:
     `answers` counts the turns that were answered, `answers_today` those of the UTC day `answers_day`, such as 20261128.
     `handoff` is the sort key of its entry in the hand-off queue, `previous` the user's conversation before this one.
     `lease_epoch` is the epoch in which the turn of the last lease began; `handed_back_at` is when the bot got the
-    conversation back last.
+    conversation back last. `undelivered` are ids of messages of the turn under way that failed after they were sent.
     """
 
     tenant: str
@@ -149,6 +151,7 @@ class StoredConversation:
     queued: int = 0
     enqueued: int = 0
     unsettled: frozenset[str] = frozenset()
+    undelivered: frozenset[str] = frozenset()
     last_turn: LastTurn | None = None
     failure_text_at: Micros | None = None
     counted: int | None = None
@@ -281,6 +284,7 @@ def to_conversation_item(conversation: StoredConversation) -> Item:
         "previous": conversation.previous,
         "enqueued": conversation.enqueued or None,
         "unsettled": conversation.unsettled or None,
+        "undelivered": conversation.undelivered or None,
         "last_turn": to_last_turn(conversation.last_turn) if conversation.last_turn else None,
         "failure_text_at": conversation.failure_text_at,
         "counted": conversation.counted,
@@ -335,6 +339,7 @@ def conversation_of(item: Item) -> StoredConversation:
         previous=item.get("previous"),
         enqueued=item.get("enqueued", 0),
         unsettled=frozenset(item.get("unsettled", ())),
+        undelivered=frozenset(item.get("undelivered", ())),
         last_turn=_last_turn_of(item.get("last_turn")),
         answers=item.get("answers", 0),
         answers_day=item.get("answers_day", 0),
@@ -346,7 +351,8 @@ def conversation_of(item: Item) -> StoredConversation:
 
 def to_lease(lease: Lease) -> Item:
     """The stored form of a lease."""
-    return {"turn_id": lease.turn_id, "token": lease.token, "until": lease.until, "reads": lease.reads}
+    deaths = {"deaths": lease.deaths} if lease.deaths else {}
+    return {"turn_id": lease.turn_id, "token": lease.token, "until": lease.until, "reads": lease.reads, **deaths}
 
 
 def to_claim(claim: Claim) -> Item:
@@ -371,7 +377,9 @@ def known_user_of(item: Item) -> KnownUser:
 
 
 def _lease_of(item: Mapping[str, Any] | None) -> Lease | None:
-    return Lease(item["turn_id"], item["token"], Micros(item["until"]), item["reads"]) if item else None
+    if not item:
+        return None
+    return Lease(item["turn_id"], item["token"], Micros(item["until"]), item["reads"], item.get("deaths", 0))
 
 
 def _claim_of(item: Mapping[str, Any] | None) -> Claim | None:

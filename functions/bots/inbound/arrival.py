@@ -1,11 +1,13 @@
-"""A message that arrived at a number of a tenant, with what is known of the number and the end user."""
+"""A message that arrived at a number of a tenant, or left its phone, with what is known of number and end user."""
 
 from dataclasses import dataclass
 
 from callmissed.clock import Micros
 from callmissed.integrations.whatsapp_payloads import as_text
 from functions.bots.bots.config import BotConfig
-from functions.bots.conversations.messages import MessageState, StoredMessage, inbound_id, media_id
+from functions.bots.conversations.messages import MessageState, StoredMessage, inbound_id, media_id, turn_id_of
+from functions.bots.conversations.reasons import Reason
+from functions.bots.conversations.records import LastTurn, TurnState
 from functions.bots.inbound.known import Known
 from functions.bots.inbound.opt_out import is_one_of
 from functions.bots.inbound.parts import ReceivedMessage
@@ -62,6 +64,25 @@ class Arrival:
         """Whether a bot is to look at it."""
         return self.message.is_for_bot and self.known.answers and self.choice is None and not self.is_opted_out
 
+    @property
+    def skip(self) -> LastTurn | None:
+        """The skipped turn of a message that begins none; None also where the message needs no answer."""
+        if self.wants_turn or self.message.is_echo or not self.message.opens_conversation:
+            return None
+        return LastTurn(turn_id_of(self.message_id), TurnState.SKIPPED, self._why_not)
+
+    @property
+    def _why_not(self) -> Reason:
+        if self.choice is False:
+            return Reason.OPTED_IN
+        if self.is_opted_out:
+            return Reason.OPTED_OUT
+        if self.known.number and not self.known.number.autoreply:
+            return Reason.AUTOREPLY_OFF
+        if self.known.bot is None:
+            return Reason.NO_BOT
+        return Reason.EMPTY_MESSAGE if self.message.type == "text" else Reason.UNSUPPORTED_TYPE
+
     def stored(self, conversation_id: str) -> StoredMessage:
         """The message as an entry of a conversation."""
         message = self.message
@@ -77,9 +98,9 @@ class Arrival:
             tenant=self.tenant,
             conversation_id=conversation_id,
             id=self.message_id,
-            author="user",
+            author="person" if message.is_echo else "user",
             type=message.type,
-            status=MessageState.RECEIVED,
+            status=MessageState.SENT if message.is_echo else MessageState.RECEIVED,
             created=self.sent,
             text=message.text,
             wamid=message.wamid,

@@ -4,7 +4,7 @@ from typing import Any
 
 from callmissed.clock import Micros
 from callmissed.events.outbox import Event, new_event
-from callmissed.events.types import MessageError, MessageReceived, MessageStatus
+from callmissed.events.types import MessageError, MessageReceived, MessageSent, MessageStatus
 from functions.bots.inbound.parts import Part, ReceivedMessage, ReceivedStatus
 
 
@@ -20,14 +20,25 @@ def event_of(
     Raises EventTooLargeError.
     """
     place = {"conversation_id": conversation_id, "bot_id": bot_id}
-    data = _received(part, place) if isinstance(part, ReceivedMessage) else _status(part, place)
+    data = _data(part, place)
     unique = part.wamid if isinstance(part, ReceivedMessage) else part.unique
-    for changes in ({}, {"content": None}):
+    for changes in ({}, {} if isinstance(data, MessageSent) else {"content": None}):
         try:
             return new_event(tenant, data.model_copy(update=changes) if changes else data, now, unique=unique)
         except (ValueError, RecursionError):
             continue
     raise EventTooLargeError
+
+
+def _data(part: Part, place: dict[str, Any]) -> MessageReceived | MessageSent | MessageStatus:
+    if not isinstance(part, ReceivedMessage):
+        return _status(part, place)
+    return _sent(part, place) if part.is_echo else _received(part, place)
+
+
+def _sent(message: ReceivedMessage, place: dict[str, Any]) -> MessageSent:
+    said = {"message_id": message.wamid, "type": message.type, "text": message.text}
+    return MessageSent.model_validate({"channel": "whatsapp", **place, "to": message.user.external_id, **said})
 
 
 def _received(message: ReceivedMessage, place: dict[str, Any]) -> MessageReceived:

@@ -11,10 +11,14 @@ from functions.bots.conversations.records import EndUser
 OF_EARLIER_ONES = frozenset({"reaction", "system", "edit", "revoke", "request_welcome"})
 """Types of messages about an earlier message, or about the chat: they open no conversation, and no bot answers them."""
 
+_CHANGES = frozenset({"edit", "revoke"})
+
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message of an end user. `sent` is Meta's time, None where it has none.
+    """A message of an end user; an `is_echo` one is a colleague's to the end user, from the WhatsApp Business app.
+
+    `sent` is Meta's time, None where it has none.
 
     `text` is what the end user wrote or chose; `content` the rest as Meta sent it. `renamed` are the names that the end
     user has from now on, where the message is WhatsApp's own and says so.
@@ -30,6 +34,7 @@ class ReceivedMessage:
     media: Mapping[str, Any] | None = None
     renamed: EndUser | None = None
     is_in_group: bool = False
+    is_echo: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,12 +44,18 @@ class ReceivedMessage:
     @property
     def is_for_bot(self) -> bool:
         """Whether a bot answers it."""
-        return bool(self.text) and self.opens_conversation and self.type != "unsupported"
+        says = bool(self.text) and self.opens_conversation and self.type != "unsupported"
+        return says and not self.is_echo
 
     @property
     def opens_conversation(self) -> bool:
-        """Whether the end user said something, which may begin a conversation."""
+        """Whether somebody said something, which may begin a conversation."""
         return self.type not in OF_EARLIER_ONES
+
+    @property
+    def changes_earlier_one(self) -> bool:
+        """Whether it only edits or deletes an earlier message."""
+        return self.type in _CHANGES
 
 
 @dataclass(frozen=True, slots=True)

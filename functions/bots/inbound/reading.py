@@ -6,13 +6,15 @@ An end user has a phone number, a business-scoped user id, or both. A shape that
 the outbox as received, and is counted instead of tried again.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from callmissed.clock import SECOND, Micros
 from callmissed.events.types import MessageError
 from callmissed.integrations.whatsapp_payloads import (
+    ECHOES,
+    MESSAGES,
     JsonObject,
     as_list,
     as_object,
@@ -25,7 +27,6 @@ from callmissed.integrations.whatsapp_payloads import (
 from functions.bots.conversations.records import EndUser
 from functions.bots.inbound.parts import Part, ReceivedMessage, ReceivedStatus
 
-_FIELD = "messages"
 _RECIPIENT_USER_IDS = ("recipient_user_id", "recipient_participant_user_id")
 _CAPTIONED = ("image", "video", "document")
 _MEDIA = (*_CAPTIONED, "audio", "sticker")
@@ -37,10 +38,6 @@ _MAX_ID_BYTES = 500
 """Maximum of an id that becomes part of a key: Meta's are shorter than 200."""
 
 _MAX_CODE = 10**9
-
-
-class UnknownFieldError(Exception):
-    """A change of a field without a processor."""
 
 
 @dataclass(slots=True)
@@ -64,26 +61,27 @@ class _RejectedError(Exception):
 def read(text: str) -> Reading:
     """What the text of a stored callback says.
 
-    Raises ValueError for a text that is no callback, and UnknownFieldError.
+    Raises ValueError for a text that is no callback.
     """
     reading = Reading()
     for change in _changes(text, reading):
         value = change["value"]
         reading.number_id = reading.number_id or _number_id(value)
         reading.error_codes.extend(_code(as_object(error)) or 0 for error in _parts(value, "errors", reading))
-        for name, make in (("messages", _received), ("statuses", _status)):
+        lists = _LISTS[change["field"]]
+        for name, make in lists.items():
             for part in _parts(value, name, reading):
                 try:
                     reading.parts.append(make(as_object(part), value))
                 except _RejectedError as rejected:
                     reading.rejects.append(str(rejected))
-        if not any(value.get(name) for name in ("messages", "statuses", "errors")):
+        if not any(value.get(name) for name in (*lists, "errors")):
             reading.rejects.append("no message, status or error")
     return reading
 
 
 def _changes(text: str, reading: Reading) -> Iterator[JsonObject]:
-    """The changes that have a field and a value. Raises ValueError, UnknownFieldError."""
+    """The changes that have a value, and a field that is processed. Raises ValueError."""
     entries = _entries(text)
     if entries is None:
         reading.rejects.append("nested too deeply")
@@ -93,12 +91,10 @@ def _changes(text: str, reading: Reading) -> Iterator[JsonObject]:
             reading.rejects.append("an entry without changes")
         for change in map(as_object, changes):
             name = change.get("field")
-            if isinstance(name, str) and name not in ("", _FIELD):
-                raise UnknownFieldError
-            if name == _FIELD and isinstance(change.get("value"), dict):
+            if isinstance(name, str) and name in _LISTS and isinstance(change.get("value"), dict):
                 yield change
             else:
-                reading.rejects.append("a change without field or value")
+                reading.rejects.append("a change without value, or of no field that is processed")
 
 
 def _entries(text: str) -> list[Any] | None:
@@ -154,6 +150,16 @@ def _received(message: JsonObject, value: JsonObject) -> ReceivedMessage:
         renamed=renamed,
         is_in_group=bool(message.get("group_id")),
     )
+
+
+def _echo(message: JsonObject, value: JsonObject) -> ReceivedMessage:
+    """A colleague's message to an end user. Raises _RejectedError."""
+    to, user_id = (as_text(message.get("to")) or "").removeprefix("+"), message.get("to_user_id")
+    contact = _contact(value, user_id=user_id) or _contact(value, wa_id=to)
+    # Read as if the end user had sent it: only the names of the recipient's fields differ.
+    named = {"from": first_text(contact.get("wa_id"), to), "from_user_id": first_text(user_id, contact.get("user_id"))}
+    rest = _without(message, "to", "to_user_id")
+    return replace(_received(rest | named, {"contacts": [contact]}), renamed=None, is_echo=True)
 
 
 def _status(status: JsonObject, value: JsonObject) -> ReceivedStatus:
@@ -255,3 +261,10 @@ def _content(message: JsonObject) -> JsonObject:
 
 def _without(part: JsonObject, *names: str) -> JsonObject:
     return {name: value for name, value in part.items() if name not in names}
+
+
+_LISTS: Mapping[str, Mapping[str, Callable[[JsonObject, JsonObject], Part]]] = {
+    MESSAGES: {"messages": _received, "statuses": _status},
+    ECHOES: {"message_echoes": _echo},
+}
+"""Fields that are processed: their lists, and what reads a part of each."""

@@ -1,4 +1,4 @@
-"""Stores messages of end users: each once, in the one open conversation of its end user.
+"""Stores messages of end users, and of colleagues to them: each once, in the one open conversation of its end user.
 
 Everything that a message changes is one transaction: the message, `message.received`, the conversation, and what leads
 to the conversation. A message that was stored before is found by its event, whose id follows from WhatsApp's.
@@ -18,6 +18,7 @@ from callmissed.platform.tables import CONVERSATIONS, OUTBOX
 from functions.bots.conversations.jobs import TurnJob
 from functions.bots.conversations.records import StoredConversation, conversation_key, conversation_of
 from functions.bots.inbound.arrival import Arrival
+from functions.bots.inbound.echoes import plan_of
 from functions.bots.inbound.events import event_of
 from functions.bots.inbound.known import KnownNumbers
 from functions.bots.inbound.parts import ReceivedMessage
@@ -74,7 +75,7 @@ class InboundMessages:
         try:
             conversation_id = await self._execute(plan)
         except _ChangedError:
-            if not arrival.known.conversation_ids:
+            if arrival.message.is_echo or not arrival.known.conversation_ids:
                 raise
             conversation_id = await self._execute(await self._resolved(arrival))
         if not conversation_id or not arrival.wants_turn:
@@ -85,6 +86,8 @@ class InboundMessages:
     async def _plan(self, arrival: Arrival) -> StoragePlan | None:
         """How to store the message as far as it is known; None for one that belongs to no conversation."""
         ids = arrival.known.conversation_ids
+        if arrival.message.is_echo:
+            return plan_of(arrival, await self._conversations(arrival) if ids else [])
         if arrival.message.renamed and len(ids) > 1:
             return await self._merged(arrival)
         if not arrival.message.opens_conversation:

@@ -28,7 +28,7 @@ from callmissed.observability import count, get_logger
 from callmissed.platform.queues.sources import WHATSAPP_CALLBACK
 from functions.bots.inbound.events import EventTooLargeError
 from functions.bots.inbound.parts import Part, ReceivedMessage
-from functions.bots.inbound.reading import Reading, UnknownFieldError, read
+from functions.bots.inbound.reading import Reading, read
 from functions.bots.inbound.service import InboundMessages
 from functions.bots.inbound.statuses import InboundStatuses
 
@@ -105,8 +105,6 @@ class InboundWorker:
         try:
             callback = StoredCallback.model_validate_json(item["body"])
             delivery.reading = read(callback.text)
-        except UnknownFieldError:
-            raise UnprocessableError("nothing processes such a change of WhatsApp yet") from None
         except ValueError as error:  # its text may contain the message's content, so it is not logged
             raise UnprocessableError(f"the text can't be read: {type(error).__name__}") from None
         if item["tenant"] == PLATFORM:

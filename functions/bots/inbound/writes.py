@@ -22,6 +22,7 @@ from functions.bots.conversations.completion import completion_operations
 from functions.bots.conversations.messages import to_message_item
 from functions.bots.conversations.records import (
     HOUR,
+    NEVER,
     OPEN,
     WINDOW_HOURS,
     EndUser,
@@ -34,6 +35,7 @@ from functions.bots.conversations.records import (
     due_text,
     shard_of,
     to_conversation_item,
+    to_last_turn,
     to_user_item,
     user_key,
 )
@@ -76,7 +78,7 @@ def continued(
 
 def begun(arrival: Arrival, closed: Sequence[StoredConversation] = ()) -> StoragePlan:
     """Begin a conversation with the message. `closed` are the end user's earlier ones, which end with it."""
-    conversation = _new_conversation(arrival)
+    conversation = _new_conversation(arrival, closed)
     started = ConversationStarted(
         conversation_id=conversation.id,
         bot_id=conversation.bot_id,
@@ -107,6 +109,27 @@ def added(arrival: Arrival, conversation_id: str, closed: Sequence[StoredConvers
     return _plan(arrival, conversation_id, change, more)
 
 
+def answered(
+    arrival: Arrival, conversation: StoredConversation, closed: Sequence[StoredConversation] = ()
+) -> StoragePlan:
+    """Add a colleague's message to an open conversation, and let no message of a bot begin to leave from now on.
+
+    Fails if the conversation is not as it was read. `closed` are the end user's other conversations.
+    """
+    changes: Changes = {
+        "set": {
+            "changed": change_mark(arrival.now, conversation.id),
+            "last_activity": max(arrival.now, conversation.last_activity),
+            "autoreply": False,
+            **_names(arrival.message.user),
+        },
+        "add": {"epoch": 1},
+        "expected": {"status": str(conversation.status), "epoch": conversation.epoch},
+    }
+    change = update_operation(CONVERSATIONS, conversation.key, **changes)
+    return _plan(arrival, conversation.id, change, [*_users(arrival, conversation.id), *_closing(arrival, closed)])
+
+
 def _plan(
     arrival: Arrival, conversation_id: str, change: WriteOperation, more: Sequence[WriteOperation]
 ) -> StoragePlan:
@@ -126,6 +149,8 @@ def _activity(arrival: Arrival, conversation_id: str) -> Changes:
     }
     if arrival.bot_id:
         values["bot_id"] = arrival.bot_id
+    if arrival.skip:
+        values["last_turn"] = to_last_turn(arrival.skip)
     changes: Changes = {"set": values, "add": {"unread": 1}}
     if arrival.choice is not None:
         values |= {"opted_out": arrival.choice, "pending": 0}
@@ -139,8 +164,9 @@ def _activity(arrival: Arrival, conversation_id: str) -> Changes:
     return changes
 
 
-def _new_conversation(arrival: Arrival) -> StoredConversation:
-    message = arrival.message
+def _new_conversation(arrival: Arrival, earlier: Sequence[StoredConversation]) -> StoredConversation:
+    """The conversation that the message begins. A colleague's one is taken over, and opens no window."""
+    message, window = arrival.message, max((each.last_inbound_at for each in earlier), default=NEVER)
     id = derived_id(arrival.received, arrival.tenant, arrival.number_id, message.wamid)
     waits = arrival.wants_turn
     return StoredConversation(
@@ -151,15 +177,17 @@ def _new_conversation(arrival: Arrival) -> StoredConversation:
         created=arrival.now,
         changed=change_mark(arrival.now, id),
         bot_id=arrival.bot_id,
+        autoreply=not message.is_echo,
         opted_out=arrival.is_opted_out,
         last_activity=arrival.now,
         last_inbound=arrival.message_id if waits else None,
-        last_inbound_at=arrival.sent,
+        last_inbound_at=window if message.is_echo else arrival.sent,
         pending=1 if waits else 0,
         pending_ids=frozenset({arrival.message_id}) if waits else frozenset(),
         pending_since=arrival.now if waits else None,
-        unread=1,
+        unread=0 if message.is_echo else 1,
         due=_due(arrival) if waits else None,
+        last_turn=arrival.skip,
         previous=next(iter(arrival.known.conversation_ids), None),
     )
 

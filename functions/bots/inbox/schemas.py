@@ -93,7 +93,7 @@ class ContactOut(BaseModel):
 
 
 class LastTurnOut(BaseModel):
-    """The latest turn."""
+    """The latest turn, or the latest message that began none, as a skipped turn."""
 
     id: str
     state: ShownTurnState
@@ -191,7 +191,9 @@ class AuthorOut(BaseModel):
     """Who wrote a message."""
 
     kind: Literal["user", "bot", "person", "key"]
-    id: str | None = Field(description="Id of the person of the team, or of the API key.")
+    id: str | None = Field(
+        description="Id of the API key, or of the person; null for one in the WhatsApp Business app."
+    )
 
     @classmethod
     def of(cls, author: str) -> Self:

@@ -206,9 +206,9 @@ class SendAttempts:
             attempt.since = since
 
     async def _settle_old(self, conversation: StoredConversation, message_id: str) -> None:
-        message = await self.messages.get(conversation, message_id)
-        if message and message.status is MessageState.SENDING:
-            if self.clock() - message.created < ABANDONED:
+        if found := await self.messages.sending(conversation, message_id):
+            message, since = found
+            if self.clock() - since < ABANDONED:
                 return
             await self.messages.settle(message, failed_values(unknown_delivery()))
         await self._forget(conversation, message_id)

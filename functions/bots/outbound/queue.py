@@ -22,7 +22,7 @@ from functions.bots.numbers.repository import NumberRepository
 from functions.bots.outbound.attempts import SendAttempt, SendAttempts, is_disconnection, may_pass
 from functions.bots.outbound.drafts import Draft, window_closes
 from functions.bots.outbound.errors import ConversationBusy, NotSendable, QueueFull
-from functions.bots.outbound.storage import QueueMark, queued_puts
+from functions.bots.outbound.storage import QueueMark, queued_puts, unknown_before
 
 MAX_WAITING = 100
 """Maximum messages that wait for one end user."""
@@ -75,7 +75,7 @@ class MessageQueue:
         """Send what waits, in its order, `until` then; whether nothing waits any more."""
         while marks := await self._attempts.messages.waiting(conversation):
             conversation = await self._attempts.current(conversation)
-            if self._attempts.monotonic() >= until:
+            if self._attempts.monotonic() >= until or marks[0].message_id in conversation.unsettled:
                 return False
             try:
                 sent = await self._send_first(conversation, number, marks, until)
@@ -154,16 +154,18 @@ class MessageQueue:
     async def _end(self, attempt: SendAttempt, marks: Sequence[QueueMark], message: StoredMessage | None) -> None:
         """End the first message, which waits no longer.
 
-        What belongs to one text fails together: no part goes out after one that can't. The first mark goes last, so
-        that whoever comes after a death here finds the part that failed, and fails the rest.
+        What belongs to one text fails together: no part goes out after one that can't. After one of which nobody knows,
+        the others wait for its status, or for the two minutes without one; its mark stays until then. The first mark
+        goes last, so that whoever comes after a death here finds the part that failed, and fails the rest.
         """
-        if message and message.error and message.error.title != DELIVERY_UNKNOWN:
-            for mark in marks[1:]:
-                if mark.first == marks[0].first:
-                    await self._attempts.messages.fail_waiting(
-                        mark.message_id, attempt.claimed.conversation, message.error
-                    )
-        await self._attempts.release(attempt.claimed, message, mark=marks[0])
+        conversation, rest = attempt.claimed.conversation, [mark for mark in marks[1:] if mark.first == marks[0].first]
+        if message and message.error:
+            is_unknown = message.error.title == DELIVERY_UNKNOWN
+            for mark in rest:
+                error = unknown_before() if is_unknown else message.error
+                await self._attempts.messages.fail_waiting(mark.message_id, conversation, error)
+        waits = bool(rest) and message is not None and message.status is MessageState.SENDING
+        await self._attempts.release(attempt.claimed, message, mark=None if waits else marks[0])
 
     async def _postpone(self, conversation: StoredConversation) -> None:
         """Let the scheduler look again later; if the conversation changed, it looks again in a minute."""

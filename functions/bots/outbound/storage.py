@@ -60,6 +60,13 @@ class OutboundMessages:
         item = await self._database.get(MESSAGES, message_key(conversation.tenant, conversation.id, message_id))
         return message_of(item) if item else None
 
+    async def sending(self, conversation: StoredConversation, message_id: str) -> tuple[StoredMessage, Micros] | None:
+        """The message and when it began to leave, while nobody knows whether it went out."""
+        item = await self._database.get(MESSAGES, message_key(conversation.tenant, conversation.id, message_id))
+        if not item or item["status"] != _SENDING:
+            return None
+        return message_of(item), Micros(item.get("attempt", item["created"]))
+
     async def stored(self, conversation: StoredConversation, ids: Sequence[str]) -> list[StoredMessage]:
         """Those messages of at most 100 `ids` that exist, in the order of the ids."""
         keys = [message_key(conversation.tenant, conversation.id, id) for id in ids]
@@ -141,6 +148,11 @@ def failed_values(error: SendFailure) -> Item:
 def unknown_delivery() -> SendFailure:
     """The error of a message of which nobody knows whether it went out."""
     return SendFailure(None, DELIVERY_UNKNOWN, "Meta gave no answer, and no status of the message came.")
+
+
+def unknown_before() -> SendFailure:
+    """The error of a part that did not go out, because nobody knows whether the part before it did."""
+    return SendFailure(None, "earlier_part_unknown", "Nobody knows whether the part before it went out.")
 
 
 def queued_puts(messages: Sequence[StoredMessage], place: int) -> list[WriteOperation]:

@@ -16,8 +16,9 @@ from callmissed.clock import MINUTE, Clock, Micros
 from callmissed.ids import sortable_id
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.answer_counts import with_one_more
-from functions.bots.conversations.late_delivery import mark_answered, mark_undeliverable
+from functions.bots.conversations.late_delivery import mark_answered
 from functions.bots.conversations.messages import MessageState, StoredMessage, StoredTurn, message_of, to_turn_item
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import (
     LastTurn,
     Lease,
@@ -32,7 +33,6 @@ from functions.bots.conversations.records import (
 )
 from functions.bots.conversations.take_over import Escalation, escalation_of
 from functions.bots.outbound.storage import sent_event
-from functions.bots.turns.reasons import Reason
 
 _TRIES = 6
 _WENT_OUT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.READ})
@@ -104,7 +104,7 @@ class Endings:
         """Write the end; returns whether messages wait that came meanwhile. Nothing changes if the lease was lost."""
         conversation, published = ended.conversation, False
         for _ in range(_TRIES):
-            now = self._clock()
+            now, ended = self._clock(), _as_delivered(ended, conversation)
             operations = _operations(ended, conversation, now, published=published)
             try:
                 await self._database.transact(operations)
@@ -118,16 +118,12 @@ class Endings:
         raise Unavailable("the turn could not be ended", indeterminate=False)
 
     async def settle_early(self, ended: EndedTurn) -> None:
-        """Apply what statuses said of the turn's messages before the turn was written."""
-        if len(ended.sent) < 2 and not ended.unsettled:
-            return  # the status of an answer of one part has no time to come before
+        """Apply the status of a message of which nobody knew, if it came before the turn was written."""
         for message in ended.sent:
-            item = await self._database.get(MESSAGES, message.key)
-            status = message_of(item).status if item else message.status
-            if message.id == ended.unsettled and status in _WENT_OUT:
-                await mark_answered(self._database, message, self._clock())
-            elif status is MessageState.FAILED and not message.error:
-                await mark_undeliverable(self._database, message, self._clock())
+            if message.id == ended.unsettled:
+                item = await self._database.get(MESSAGES, message.key)
+                if item and message_of(item).status in _WENT_OUT:
+                    await mark_answered(self._database, message, self._clock())
 
     async def _current(self, ended: EndedTurn) -> StoredConversation | None:
         """The conversation, if the turn is still to be written."""
@@ -148,6 +144,14 @@ def _as_taken_over(ended: EndedTurn, found: StoredConversation) -> EndedTurn:
         return ended
     reason = Reason.OPTED_OUT if found.opted_out else Reason.TAKEN_OVER if found.is_open else Reason.COMPLETED
     return replace(ended, outcome=TurnOutcome(TurnState.SKIPPED, reason))
+
+
+def _as_delivered(ended: EndedTurn, conversation: StoredConversation) -> EndedTurn:
+    """The turn has failed, if one of its messages failed after it was sent."""
+    seemed_sent = ended.outcome.state is TurnState.ANSWERED or ended.outcome.reason is Reason.DELIVERY_UNKNOWN
+    if not seemed_sent or conversation.undelivered.isdisjoint(message.id for message in ended.sent):
+        return ended
+    return replace(ended, outcome=TurnOutcome(TurnState.FAILED, Reason.UNDELIVERABLE))
 
 
 def _operations(
@@ -193,11 +197,10 @@ def _changes(ended: EndedTurn, conversation: StoredConversation, escalation: Esc
     if ended.bot_id:
         changed["bot_id"] = ended.bot_id
     expected, absent = _expected(ended, conversation, idle="due" in done)
-    changes: Changes = {"set": changed, "remove": ["lease", *done], "expected": expected, "must_not_exist": absent}
+    removed = ["lease", "undelivered", *(["claim"] if "claim" in expected else []), *done]
+    changes: Changes = {"set": changed, "remove": removed, "expected": expected, "must_not_exist": absent}
     if ended.unsettled:
         changes["add"] = {"unsettled": frozenset({ended.unsettled})}
-    if "claim" in expected:
-        changes["remove"] = ["lease", "claim", *done]
     return changes
 
 
@@ -210,11 +213,13 @@ def _expected(ended: EndedTurn, conversation: StoredConversation, *, idle: bool)
         "epoch": conversation.epoch,
         **({"lease": to_lease(lease)} if lease else {}),
         **({"queued": missing_or(equal(0))} if idle else {}),
+        **({"undelivered": conversation.undelivered} if conversation.undelivered else {}),
     }
     if held and _holds(ended, conversation):
         expected["claim"] = Comparison("{name}.message_id = {0}", (held.id,))
     waits = ("unsettled",) if held and "claim" in expected else ("unsettled", "claim")
-    return expected, [*(() if lease else ("lease",)), *(waits if idle else ())]
+    absent = [name for name, value in (("lease", lease), ("undelivered", conversation.undelivered)) if not value]
+    return expected, [*absent, *(waits if idle else ())]
 
 
 def _holds(ended: EndedTurn, conversation: StoredConversation) -> bool:

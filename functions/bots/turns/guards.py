@@ -9,10 +9,10 @@ from functions.bots.bots.config import BotConfig
 from functions.bots.bots.records import Bot
 from functions.bots.conversations.answer_counts import answers_today
 from functions.bots.conversations.messages import StoredMessage
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import NEVER, StoredConversation
 from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber
-from functions.bots.turns.reasons import Reason
 from functions.bots.turns.words import equal_form, says_one_of
 
 EQUAL_TEXTS, EQUAL_TEXTS_WITHIN = 5, 10 * MINUTE

@@ -3,7 +3,7 @@
 The lease is taken by one conditional write, which expects what is usual: the job's message is the last one, the bot
 may answer, and nobody else does. A refused write returns the conversation as it is, which says what to do instead.
 A worker that died leaves its lease, which another takes once it is over by more than clocks may differ. The turn keeps
-its id then, so that the model's reply is paid for once.
+its id then, so that the model's reply is paid for once, and the write that takes it counts the death.
 """
 
 import secrets
@@ -18,7 +18,9 @@ from callmissed.clock import MINUTE, SECOND, Clock, Micros
 from callmissed.ids import sortable_id, started_at
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.jobs import TurnJob
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import (
+    NEVER,
     OPEN,
     Lease,
     StoredConversation,
@@ -26,7 +28,6 @@ from functions.bots.conversations.records import (
     conversation_of,
     to_lease,
 )
-from functions.bots.turns.reasons import Reason
 
 LEASE_SECONDS = 90
 MAX_BURST = 12
@@ -34,6 +35,9 @@ MAX_BURST = 12
 
 ABANDONED = 2 * MINUTE
 """Age at which a claim is one of a process that died."""
+
+_GIVEN_BACK = NEVER
+"""`until` of the lease of a worker that left the turn to another, instead of dying."""
 
 _SKEW = 10 * SECOND
 _TRIES = 4
@@ -142,7 +146,7 @@ class Leases:
         """The lease for all that is pending by now; None when it was lost or a person took over."""
         conversation, lease = leased.conversation, leased.lease
         for _ in range(_TRIES):
-            renewed = Lease(lease.turn_id, lease.token, Micros(now + LEASE_SECONDS * SECOND), _last(conversation))
+            renewed = replace(lease, until=Micros(now + LEASE_SECONDS * SECOND), reads=_last(conversation))
             expected = {
                 "lease": to_lease(lease),
                 "epoch": leased.conversation.epoch,
@@ -170,7 +174,7 @@ class Leases:
         held = conversation_of(item).lease if item else None
         if held is None or held.token != leased.lease.token:
             return None
-        over = replace(held, token=secrets.token_hex(8), until=Micros(0))
+        over = replace(held, token=secrets.token_hex(8), until=_GIVEN_BACK)
         try:
             item = await self._database.update(
                 CONVERSATIONS,
@@ -188,7 +192,7 @@ class Leases:
         now = self._clock()
         until, token = Micros(now + LEASE_SECONDS * SECOND), secrets.token_hex(8)
         if held:
-            return Lease(held.turn_id, token, until, held.reads)
+            return replace(held, token=token, until=until, deaths=held.deaths + (held.until != _GIVEN_BACK))
         return Lease(f"turn_{sortable_id(now)}", token, until, last_inbound)
 
 

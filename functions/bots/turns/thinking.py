@@ -6,7 +6,7 @@ from typing import Any
 from callmissed.errors import ApiError
 from callmissed_ai.calls.container import Container
 from functions.bots.bots.asking import AskingLimits, ModelReply, ask
-from functions.bots.turns.reasons import Reason, reason_of
+from functions.bots.conversations.reasons import Reason, reason_of
 
 LOCK_SECONDS = 80
 """The key's lock ends before another worker may take the conversation's lease, and after this worker's time is over."""

@@ -32,6 +32,7 @@ from functions.bots.conversations.messages import (
     StoredMessage,
     outbound_id,
 )
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import NEVER, Claim, TurnState, to_lease
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
@@ -51,7 +52,6 @@ from functions.bots.turns.counting import count_conversation
 from functions.bots.turns.endings import ANSWERED, EndedTurn, TurnOutcome
 from functions.bots.turns.guards import missing_bot, refusal_of
 from functions.bots.turns.leases import Leased, Leases
-from functions.bots.turns.reasons import Reason
 from functions.bots.turns.receipts import Receipts
 from functions.bots.turns.thinking import NoReply, NotNow, Thinker
 
@@ -61,6 +61,9 @@ SENDING_SECONDS = 80.0
 
 MAX_TURN = 5 * MINUTE
 """A turn that several workers have tried for so long fails."""
+
+MAX_DEATHS = 5
+"""A turn with which so many workers died fails: it may be what kills them."""
 
 _FAILURE_TEXT_EVERY = 60 * MINUTE
 _OVERTAKEN = TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER)
@@ -116,6 +119,8 @@ class Turns:
 
     async def run(self, leased: Leased) -> EndedTurn | None:
         """The turn as it ended; None when another worker has it. Raises NotNow when it is to be taken on later."""
+        if leased.lease.deaths >= MAX_DEATHS:
+            return await self.broken_off(leased, TurnOutcome(TurnState.FAILED, Reason.INTERNAL_ERROR))
         round_ = await self._begin(leased, self._monotonic())
         try:
             return _ended(round_, await self._outcome(round_))

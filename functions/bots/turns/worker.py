@@ -6,13 +6,13 @@ from callmissed.aws.queues import Sending as JobQueue
 from callmissed.clock import Clock
 from callmissed.observability import get_logger
 from functions.bots.conversations.jobs import SendJob, TurnJob, parse
+from functions.bots.conversations.reasons import Reason
 from functions.bots.conversations.records import StoredConversation, TurnState
 from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.outbound.queue import MessageQueue
 from functions.bots.outbound.sending import MessageSender
 from functions.bots.turns.endings import EndedTurn, Endings, TurnOutcome, skipped
 from functions.bots.turns.leases import Abandoned, Idle, Later, Leased, Leases, Unanswerable
-from functions.bots.turns.reasons import Reason
 from functions.bots.turns.thinking import NotNow
 from functions.bots.turns.turn import MAX_TURN, Turns
 

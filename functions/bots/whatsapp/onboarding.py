@@ -17,8 +17,8 @@ from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.idempotency.operation import Operation
-from callmissed.integrations.credentials import WhatsAppCredentials, whatsapp_account
-from callmissed.integrations.ownership import prove_operation, verify_token_operation
+from callmissed.integrations.credentials import WhatsAppCredentials, whatsapp_account, whatsapp_business_account
+from callmissed.integrations.ownership import business_account_operation, prove_operation, verify_token_operation
 from callmissed.integrations.repository import Integrations, ProviderAccount
 from callmissed.sealing import Sealer, UnsealError
 from functions.bots.bots.repository import touch_operation
@@ -162,10 +162,12 @@ class NumberOnboarding:
         account = described_account(shown.account, tenant, proven.waba_id, known, now, operation)
         number = described_number(shown.number, tenant, proven.number_id, account, before, now, operation)
         number = replace(number, token=self._sealer.seal(proven.token), bot_id=proven.bot_id or number.bot_id)
+        business = whatsapp_business_account(proven.waba_id)
         operations = [
             prove_operation(whatsapp_account(proven.number_id), callbacks, owner),
             save_account_operation(account, known),
             save_operation(number, before),
+            *([business_account_operation(business, callbacks)] if callbacks.secret else ()),
             *([verify_token_operation(tenant, proven.verify_token)] if proven.verify_token else ()),
             *([touch_operation(tenant, proven.bot_id)] if proven.bot_id else ()),
         ]

@@ -17,7 +17,8 @@ from local.fakes.graph.errors import JsonObject
 class CallbackUpdate:
     """One message or status of a number. `user` orders updates: those of one user go out in their order.
 
-    `name` is the list it belongs to, `messages` or `statuses`. A `contact` is shared by a callback's updates.
+    `name` is the list it belongs to, `messages`, `message_echoes` or `statuses`. A `contact` is shared by a callback's
+    updates.
     """
 
     account: GraphAccount
@@ -31,6 +32,16 @@ class CallbackUpdate:
     def wamid(self) -> str:
         """The id of the message, or of the message that a status is about."""
         return self.part["id"]
+
+    @property
+    def field(self) -> str:
+        """The field of changes in which the list is."""
+        return "smb_message_echoes" if self.name == "message_echoes" else "messages"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What the updates of one change have in common, besides the account."""
+        return self.number.number_id, self.field
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +74,14 @@ def signed(updates: Sequence[CallbackUpdate]) -> SignedCallback:
 def _body(updates: Sequence[CallbackUpdate]) -> JsonObject:
     entries: list[JsonObject] = []
     for waba_id, of_account in groupby(_sorted(updates), lambda update: update.account.waba_id):
-        numbers = groupby(of_account, lambda update: update.number.number_id)
-        changes = [{"value": _value(list(of_number)), "field": "messages"} for _, of_number in numbers]
+        places = groupby(of_account, lambda update: update.place)
+        changes = [{"value": _value(list(updates)), "field": field} for (_, field), updates in places]
         entries.append({"id": waba_id, "changes": changes})
     return {"object": "whatsapp_business_account", "entry": entries}
 
 
 def _sorted(updates: Sequence[CallbackUpdate]) -> list[CallbackUpdate]:
-    return sorted(updates, key=lambda update: (update.account.waba_id, update.number.number_id))
+    return sorted(updates, key=lambda update: (update.account.waba_id, update.place))
 
 
 def _value(updates: Sequence[CallbackUpdate]) -> JsonObject:
@@ -82,7 +93,7 @@ def _value(updates: Sequence[CallbackUpdate]) -> JsonObject:
         if update.contact and update.contact not in contacts:
             contacts.append(update.contact)
     value |= {"contacts": contacts} if contacts else {}
-    for name in ("messages", "statuses"):
+    for name in ("messages", "message_echoes", "statuses"):
         if parts := [update.part for update in updates if update.name == name]:
             value[name] = parts
     return value

@@ -107,6 +107,17 @@ class PhoneUser:
         self._put(part, contact_of(self.user))
         return entry.wamid
 
+    def hear(self, kind: str, content: JsonObject) -> str:
+        """Get a message of a colleague in the WhatsApp Business app, which Meta echoes to the business."""
+        with self.state.lock:
+            entry = self._entry(kind, content, None, outgoing=True)
+        _, number = self.state.account_of(self.number_id)
+        to = {name.replace("from", "to", 1): id for name, id in self._sender_ids().items()}
+        part = {"from": number.digits} | to | {"id": entry.wamid, "timestamp": str(entry.moment), "type": kind}
+        self._put(part | {kind: content}, contact_of(self.user), "message_echoes")
+        self.outbound.deliver(entry)
+        return entry.wamid
+
     def change_number(self, new: str) -> str:
         """Move to another number, which brings a new BSUID; the business gets a system message of the old one."""
         if self.state.user(new):
@@ -162,13 +173,13 @@ class PhoneUser:
         reply = {name: choice[name] for name in names if choice.get(name)}
         return self.send("interactive", {"type": kind, kind: reply}, reply_to=entry.wamid)
 
-    def _entry(self, kind: str, content: JsonObject, context: str | None) -> ChatEntry:
+    def _entry(self, kind: str, content: JsonObject, context: str | None, *, outgoing: bool = False) -> ChatEntry:
         return self.state.keep(
             ChatEntry(
                 wamid=self.state.new_wamid(),
                 number_id=self.number_id,
                 user=self.user,
-                outgoing=False,
+                outgoing=outgoing,
                 kind=kind,
                 content=content,
                 moment=self.state.now(),
@@ -196,6 +207,6 @@ class PhoneUser:
         self._put(self._part(entry) | ids, None)
         return entry.wamid
 
-    def _put(self, part: JsonObject, contact: JsonObject | None) -> None:
+    def _put(self, part: JsonObject, contact: JsonObject | None, name: str = "messages") -> None:
         account, number = self.state.account_of(self.number_id)
-        self.sender.put(CallbackUpdate(account, number, self.user.key, "messages", part, contact))
+        self.sender.put(CallbackUpdate(account, number, self.user.key, name, part, contact))

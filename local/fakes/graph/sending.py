@@ -71,6 +71,10 @@ class Outbound:
             if entry.status in ("sent", "delivered"):
                 self._next_status(entry)
 
+    def deliver(self, entry: ChatEntry) -> None:
+        """Deliver a message that left the business's own phone, and send the statuses that follow."""
+        self._next_status(entry)
+
     def _set_read(self, entry: ChatEntry) -> None:
         if entry.status != "read":
             entry.status = "read"

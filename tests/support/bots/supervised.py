@@ -20,7 +20,7 @@ from tests.support.bots.turns import SEALER, Chat
 from tests.support.faults import Crash, FaultyDynamoDB
 
 BOT, PERSON = "The bot's answer", "A person's answer"
-WAYS = ("take_over", "assign", "escalate", "autoreply_twice", "answer")
+WAYS = ("take_over", "assign", "escalate", "autoreply_twice", "answer", "echo")
 """How a person comes to answer in place of the bot."""
 
 
@@ -109,6 +109,9 @@ class SupervisedChat:
                 await takers.take_over(chat.tenant, chat.id)
             case "answer":
                 await self._answer(sleep)
+            case "echo":
+                await chat.colleague_writes(PERSON)
+                await takers.settled(chat.tenant, chat.id)
             case _:
                 await takers.take_over(chat.tenant, chat.id)
         self.accepted = self.bot_messages

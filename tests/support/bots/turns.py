@@ -33,6 +33,7 @@ from functions.bots.conversations.messages import (
 )
 from functions.bots.conversations.records import (
     EndUser,
+    KnownUser,
     StoredConversation,
     change_mark,
     conversation_key,
@@ -40,9 +41,13 @@ from functions.bots.conversations.records import (
     due_text,
     shard_of,
     to_conversation_item,
+    to_user_item,
 )
 from functions.bots.conversations.take_over import TakeOvers
 from functions.bots.handlers.turn_worker import create_worker
+from functions.bots.inbound.parts import ReceivedMessage
+from functions.bots.inbound.reading import read
+from functions.bots.inbound.service import InboundMessages
 from functions.bots.numbers.records import PhoneNumber, to_number_item
 from functions.bots.turns.worker import TurnWorker
 from local.fakes.graph.accounts import NUMBER_ID, WABA_ID
@@ -153,6 +158,8 @@ class Chat:
             last_activity=now,
         )
         await self.database.put(CONVERSATIONS, to_conversation_item(conversation))
+        user = to_user_item(self.tenant, NUMBER_ID, f"wa:{self.wa_id}", KnownUser(self.id))
+        await self.database.put(CONVERSATIONS, user)
         return self
 
     async def bot(self, *, is_active: bool = True, system_prompt: str = "You sell bread.", **config: Any) -> None:
@@ -213,6 +220,16 @@ class Chat:
         """Say something, and let the worker process the job."""
         message = await self.says(text)
         await self.process.process(self.job(message))
+
+    async def colleague_writes(self, text: str) -> None:
+        """Let a colleague write from the phone, and store what Meta echoes of it, sent now by the shifted clock."""
+        wamid = self.phone.hear("text", {"body": text})
+        texts = [callback.body.decode() for callback in self.process.graph.take()]
+        parts = [part for callback in texts for part in read(callback).parts if part.wamid == wamid]
+        (echo,) = [part for part in parts if isinstance(part, ReceivedMessage)]
+        now = self.process.clock()
+        store = InboundMessages(self.database, self.process.clock).store
+        assert await store(self.tenant, NUMBER_ID, replace(echo, sent=now), now) is None
 
     def job(self, message: StoredMessage | None = None) -> TurnJob:
         """The job of a message, or the scheduler's."""

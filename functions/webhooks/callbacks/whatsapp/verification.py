@@ -12,15 +12,17 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from callmissed.errors import payload_too_large
 from callmissed.integrations.callbacks import PLATFORM
-from callmissed.integrations.credentials import whatsapp_account
+from callmissed.integrations.credentials import whatsapp_account, whatsapp_business_account
 from callmissed.integrations.whatsapp_payloads import (
+    PROCESSED_FIELDS,
     JsonObject,
     as_list,
     as_object,
@@ -28,7 +30,7 @@ from callmissed.integrations.whatsapp_payloads import (
     parse,
     status_identity,
 )
-from callmissed.observability import get_logger
+from callmissed.observability import count, get_logger
 from callmissed.platform.queues.sources import WHATSAPP_CALLBACK
 from functions.webhooks.callbacks.receive import (
     MAX_CALLBACK_BYTES,
@@ -50,9 +52,37 @@ _MAX_ITEM_BYTES = 4 * MAX_CALLBACK_BYTES
 
 _END_USERS = {
     "messages": ("from", "from_user_id"),
+    "message_echoes": ("to", "to_user_id"),
     "statuses": ("recipient_id", "recipient_user_id", "recipient_participant_id", "recipient_participant_user_id"),
 }
 """Where a part names its end user. These are the lists that become items of their own."""
+
+_OTHER_FIELDS = frozenset(
+    (
+        *(
+            "account_alerts",
+            "account_offboarded",
+            "account_reconnected",
+            "account_review_update",
+            "account_settings_update",
+        ),
+        *(
+            "account_update",
+            "automatic_events",
+            "business_capability_update",
+            "business_status_update",
+            "calls",
+            "flows",
+        ),
+        *("group_lifecycle_update", "group_participants_update", "group_settings_update", "group_status_update"),
+        *("history", "message_echoes", "message_template_components_update", "message_template_quality_update"),
+        *("message_template_status_update", "partner_solutions", "payment_configuration_update"),
+        *("phone_number_name_update", "phone_number_quality_update", "security", "smb_app_state_sync", "standby"),
+        *("template_category_update", "template_correct_category_detection", "tracking_events", "user_id_update"),
+        *("user_preferences",),
+    )
+)
+"""Fields that Meta documents and nothing processes, by which they are counted."""
 
 _SIGNATURE = "x-hub-signature-256"
 _logger = get_logger("callbacks")
@@ -71,6 +101,14 @@ class SignedChange:
     entry: str | None
     content: Any
 
+    @property
+    def passed_over(self) -> str | None:
+        """The field that nothing processes, by Meta's name or as `other`; None for a change that is stored."""
+        name = as_object(self.content).get("field")
+        if not isinstance(name, str) or not name or name in PROCESSED_FIELDS:
+            return None
+        return name if name in _OTHER_FIELDS else "other"
+
 
 class WhatsApp:
     """Verifies callbacks of WhatsApp and splits them into items."""
@@ -82,14 +120,18 @@ class WhatsApp:
         """See `receive.Verify`. Accepts only changes of numbers whose secret signed the callback.
 
         A change that names no number is stored for the tenant of all the others, or for the platform if there is no
-        such tenant. Raises ApiError 413 for more items than Meta sends.
+        such tenant. Fields that nothing processes are counted, and become no item. Raises ApiError 413 for more items
+        than Meta sends.
         """
         try:
             changes = list(_changes(callback.body))
-            owners = await self._owners({change.number for change in changes if change.number}, callback)
-            return _bounded(item for change in changes for item in _items(owners, change))
+            numbers = {change.number for change in changes if change.number}
+            owners = await (self._owners(numbers, callback) if numbers else self._platform(changes, callback))
+            items = _bounded(item for change in changes for item in _items(owners, change))
         except RecursionError:
             raise invalid_signature() from None
+        _count_passed_over(change.passed_over for change in changes if change.number in owners)
+        return items
 
     async def _owners(self, numbers: set[str], callback: Callback) -> dict[str | None, str]:
         """Tenants by number, and by None that of changes without one. Raises ApiError 401 if no secret fits."""
@@ -103,7 +145,19 @@ class WhatsApp:
             _logger.warning("left out what was signed for other numbers only", extra={"numbers": unsigned})
         return found | {None: tenants.pop() if len(tenants) == 1 and not unsigned else PLATFORM}
 
-    async def _signed_for(self, numbers: Sequence[str], callback: Callback) -> dict[str | None, str]:
+    async def _platform(self, changes: Sequence[SignedChange], callback: Callback) -> dict[str | None, str]:
+        """The platform, as owner of a callback without numbers that the secret of one of its accounts signed.
+
+        Raises ApiError 401.
+        """
+        accounts = sorted({change.entry for change in changes if _is_id(change.entry)})[:_AT_ONCE]
+        if not await self._signed_for(accounts, callback, whatsapp_business_account):
+            raise invalid_signature()
+        return {None: PLATFORM}
+
+    async def _signed_for(
+        self, numbers: Sequence[str], callback: Callback, account_of: Callable[[str], str] = whatsapp_account
+    ) -> dict[str | None, str]:
         """Tenants by those of `numbers` whose secret signed the callback. A forged one ends with the first numbers."""
         found: dict[str | None, str] = {}
 
@@ -113,7 +167,7 @@ class WhatsApp:
 
         for start in range(0, len(numbers), _AT_ONCE):
             some = numbers[start : start + _AT_ONCE]
-            tenants = await asyncio.gather(*(self._signers.tenant(whatsapp_account(each), signed) for each in some))
+            tenants = await asyncio.gather(*(self._signers.tenant(account_of(each), signed) for each in some))
             found |= {number: tenant for number, tenant in zip(some, tenants, strict=True) if tenant}
             if not found:
                 break
@@ -123,6 +177,13 @@ class WhatsApp:
 def _signed(secret: str, callback: Callback) -> bool:
     expected = "sha256=" + hmac.digest(secret.encode(), callback.body, "sha256").hex()
     return hmac.compare_digest(expected.encode(), callback.headers.get(_SIGNATURE, "").encode())
+
+
+def _count_passed_over(names: Iterable[str | None]) -> None:
+    fields = Counter(filter(None, names))
+    if fields:
+        count("CallbackPassedOver", fields.total())
+        _logger.info("fields of WhatsApp were passed over", extra={"fields": dict(fields)})
 
 
 def _changes(body: bytes) -> Iterator[SignedChange]:
@@ -144,7 +205,12 @@ def _number(change: Any) -> str | None:
     """The phone number id in `change`, if it may be one."""
     metadata = as_object(as_object(as_object(change).get("value")).get("metadata"))
     number = as_text(metadata.get("phone_number_id"))
-    return number if number and len(number) <= _MAX_NUMBER_LENGTH and number.isprintable() else None
+    return number if _is_id(number) else None
+
+
+def _is_id(text: str | None) -> TypeGuard[str]:
+    """Whether `text` may be an id of a number or an account."""
+    return bool(text) and len(text) <= _MAX_NUMBER_LENGTH and text.isprintable()
 
 
 def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
@@ -162,7 +228,7 @@ def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
 def _items(owners: Mapping[str | None, str], change: SignedChange) -> Iterator[CallbackItem]:
     """An item for each message and each status; one for what has neither. No item of a change that is nobody's."""
     tenant = owners.get(change.number)
-    if tenant is None:
+    if tenant is None or change.passed_over:
         return
     account = whatsapp_account(change.number or tenant)
     for own_id, entry in _parts(change):
@@ -200,7 +266,8 @@ def _contacts(contacts: Sequence[Any]) -> dict[str | None, Any]:
 def _own_contacts(contacts: Mapping[str | None, Any], name: str, part: Any) -> list[Any]:
     """The contact of the part's end user, or the only one where the part names nobody."""
     fields: JsonObject = as_object(part)
-    known = [each for each in (as_text(fields.get(own)) for own in _END_USERS[name]) if each]
+    # An echo may have the number with a plus, and a contact has it without.
+    known = [each.removeprefix("+") for each in (as_text(fields.get(own)) for own in _END_USERS[name]) if each]
     for each in known or [None]:
         if each in contacts:
             return [contacts[each]]
@@ -216,7 +283,8 @@ def _part_id(name: str, part: Any) -> str:
     fields = as_object(part)
     if name == "statuses":
         return "\0".join(["status", *(status_identity(fields) or [_digest(part)])])
-    return f"message\0{as_text(fields.get('id')) or _digest(part)}"
+    kind = "echo" if name == "message_echoes" else "message"
+    return f"{kind}\0{as_text(fields.get('id')) or _digest(part)}"
 
 
 def _digest(content: Any) -> str:

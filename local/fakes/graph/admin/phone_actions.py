@@ -97,6 +97,13 @@ def _change_number(phone: PhoneUser, body: JsonObject) -> None:
     phone.change_number(new)
 
 
+def _hear(phone: PhoneUser, body: JsonObject) -> None:
+    text = body.get("text")
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT:
+        raise PhoneError("'text' is what the colleague writes.")
+    phone.hear("text", {"body": text})
+
+
 ACTIONS: Mapping[str, Callable[[PhoneUser, JsonObject], Any]] = {
     "block": lambda phone, _: phone.block(),
     "unblock": lambda phone, _: phone.unblock(),
@@ -106,6 +113,7 @@ ACTIONS: Mapping[str, Callable[[PhoneUser, JsonObject], Any]] = {
     "leaves_unread": lambda phone, _: phone.set_reads(False),
     "hide_number": lambda phone, body: phone.hide_number(body.get("username")),
     "show_number": lambda phone, _: phone.show_number(),
+    "colleague_writes": _hear,
     "change_number": _change_number,
     "change_user_id": lambda phone, _: phone.change_user_id(),
     "close_window": lambda phone, _: phone.close_window(),

@@ -81,6 +81,11 @@ def whatsapp_account(phone_number_id: str) -> str:
     return f"@whatsapp#{phone_number_id}"
 
 
+def whatsapp_business_account(waba_id: str) -> str:
+    """The account of WhatsApp's callbacks that name a WhatsApp Business account (WABA) and no phone number."""
+    return f"@whatsapp-business#{waba_id}"
+
+
 def twilio_account(account_sid: str, phone_number: str) -> str:
     """The account to which Twilio's callbacks for a number belong; the number is in E.164."""
     return f"@twilio#{account_sid}#{phone_number}"

@@ -23,6 +23,15 @@ def prove_operation(account: str, proven: ProviderAccount, seen: ProviderAccount
     return update_operation(TENANTS, account_key(account), set=values, expected=expected, must_not_exist=("proven",))
 
 
+def business_account_operation(account: str, proven: ProviderAccount) -> WriteOperation:
+    """Let callbacks of a WhatsApp Business account be verified by the secret of whoever proved it last.
+
+    Nothing of them is stored for a tenant, so that nobody loses one to another.
+    """
+    values = {"owner": proven.tenant, "secret": proven.secret, "allow_unsigned": False, "proven": True}
+    return update_operation(TENANTS, account_key(account), set=values, upsert=True)
+
+
 def verify_token_operation(tenant: str, token: str) -> WriteOperation:
     """Let Meta's handshake pass with the tenant's verify token, whatever its credentials name later."""
     owners = {"proven": frozenset({tenant})}

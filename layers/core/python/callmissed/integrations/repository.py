@@ -6,6 +6,7 @@ Items of the table `tenants`:
     @whatsapp#<number id>    ACCOUNT                  owner, sealed signing secret, whether unsigned callbacks pass,
                                                       and whether the owner has proven with Meta that it is theirs
     @twilio#<sid>#<number>   ACCOUNT                  the same
+    @whatsapp-business#<id>  ACCOUNT                  the same of a WhatsApp Business account (WABA), as proven last
     @whatsapp-verify#<hash>  ACCOUNT                  owners: the tenants whose credentials have this verify token;
                                                       proven: those that proved a number with it
 

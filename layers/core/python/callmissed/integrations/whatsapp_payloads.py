@@ -10,6 +10,11 @@ from typing import Any, cast
 _MAX_DIGITS = 4_000
 """Python refuses to read integers of more digits than about these."""
 
+MESSAGES, ECHOES = "messages", "smb_message_echoes"
+"""Fields of changes that are processed: messages of end users with statuses, and what colleagues write in the app."""
+
+PROCESSED_FIELDS = frozenset({MESSAGES, ECHOES})
+
 JsonObject = dict[str, Any]
 
 

@@ -12,7 +12,7 @@ from functions.bots.conversations.records import Claim, StoredConversation, due_
 from functions.bots.numbers.records import to_number_item
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.errors import ConversationBusy, QueueFull
-from functions.bots.outbound.storage import OutboundMessages
+from functions.bots.outbound.storage import OutboundMessages, sent_values
 from local.aws.tables import StageTables
 from tests.support.bots.dying_dynamodb import ProcessDied
 from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
@@ -159,17 +159,79 @@ async def test_wait_for_a_claim_costs_reads(
     assert dynamodb.sent["GetItem"] < 40
 
 
-async def test_part_of_which_nobody_knows_is_not_repeated(numbered: NumberedTenant, sending: SendingProcess) -> None:
+async def lose_the_second(numbered: NumberedTenant, sending: SendingProcess, *texts: str) -> StoredConversation:
+    """The conversation after the first two of `texts`' parts, when nobody knows of the second."""
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, *texts))
+    await sending.queue.put(conversation, drafts(sending, "another text"))
+    sending.graph.fault("lose_answer", after=1, times=1, to=conversation.user.wa_id)
+    await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    return await numbered.current(conversation)
+
+
+async def test_part_of_which_nobody_knows_is_waited_for(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    left = await lose_the_second(numbered, sending, "a", "b", "c")
+    _, unknown, *others = await numbered.messages(left)
+    assert (unknown.status, {each.status for each in others}) == (MessageState.SENDING, {MessageState.QUEUED})
+    assert (left.unsettled, left.queued, left.claim) == (frozenset({unknown.id}), 3, None)
+    assert left.due is not None
+
+    sending.clock.now += MINUTE
+    await sending.queue.work(left)
+    assert texts(numbered, left) == ["a", "b"]
+    await sending.attempts.messages.settle(unknown, sent_values(unknown, "wamid.b"))
+    await sending.queue.work(left)
+
+    assert texts(numbered, left) == ["a", "b", "c", "another text"]
+    assert [message.status for message in await numbered.messages(left)] == [SENT] * 4
+    left = await numbered.current(left)
+    assert (left.unsettled, left.queued, left.due, await numbered.marks(left)) == (frozenset(), 0, None, 0)
+    assert len(await numbered.events()) == 4
+
+
+async def test_nothing_of_a_text_goes_out_after_a_part_of_which_no_status_came(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    left = await lose_the_second(numbered, sending, "a", "b", "c", "d")
+    sending.clock.now += 2 * MINUTE
+
+    await sending.queue.work(left)
+
+    assert texts(numbered, left) == ["a", "b", "another text"]
+    titles = [message.error and message.error.title for message in await numbered.messages(left)]
+    assert titles == [None, "delivery_unknown", "earlier_part_unknown", "earlier_part_unknown", None]
+    left = await numbered.current(left)
+    assert (left.unsettled, left.queued, left.due, await numbered.marks(left)) == (frozenset(), 0, None, 0)
+
+
+async def test_text_waits_for_no_other_text_of_which_nobody_knows(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    left = await lose_the_second(numbered, sending, "a", "b")
+
+    assert texts(numbered, left) == ["a", "b", "another text"]
+    _, unknown, _ = await numbered.messages(left)
+    assert (unknown.status, left.unsettled, left.queued) == (MessageState.SENDING, frozenset({unknown.id}), 0)
+    assert left.due is not None
+
+
+async def test_status_is_waited_for_from_the_attempt_on(numbered: NumberedTenant, sending: SendingProcess) -> None:
     conversation = await numbered.conversation()
     await sending.queue.put(conversation, drafts(sending, "a", "b"))
+    sending.clock.now += 10 * MINUTE
     sending.graph.fault("lose_answer", times=1, to=conversation.user.wa_id)
-    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
-    assert texts(numbered, conversation) == ["a", "b"]
-    first, second = await numbered.messages(conversation)
-    assert (first.status, second.status) == (MessageState.SENDING, SENT)
-    left = await numbered.current(conversation)
-    assert (left.unsettled, left.queued) == (frozenset({first.id}), 0)
-    assert left.due is not None
+    await sending.queue.work(await numbered.current(conversation))
+
+    sending.clock.now += MINUTE
+    await sending.queue.work(await numbered.current(conversation))
+
+    assert [message.status for message in await numbered.messages(conversation)] == [
+        MessageState.SENDING,
+        MessageState.QUEUED,
+    ]
+    sending.clock.now += MINUTE
+    await sending.queue.work(await numbered.current(conversation))
+    assert [message.status for message in await numbered.messages(conversation)] == [MessageState.FAILED] * 2
 
 
 async def test_waiting_messages_fail_with_the_window(numbered: NumberedTenant, sending: SendingProcess) -> None:
@@ -273,10 +335,9 @@ async def test_message_of_a_process_that_died_in_its_request_is_not_repeated(
     assert not await sending.queue.drain(conversation, numbered.number, until=soon(sending, 5))
     sending.clock.now += 2 * MINUTE
     assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
-    assert texts(numbered, conversation) == ["b"]
-    dead, sent = await numbered.messages(conversation)
-    assert dead.error is not None
-    assert (dead.error.title, sent.status) == ("delivery_unknown", SENT)
+    assert texts(numbered, conversation) == []
+    titles = [message.error and message.error.title for message in await numbered.messages(conversation)]
+    assert titles == ["delivery_unknown", "earlier_part_unknown"]
     assert (await numbered.current(conversation)).queued == 0
 
 

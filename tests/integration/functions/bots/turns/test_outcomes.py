@@ -9,7 +9,6 @@ from callmissed.clock import MINUTE
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.late_delivery import mark_answered
-from functions.bots.conversations.messages import SendFailure, to_error
 from functions.bots.conversations.records import month_key
 from functions.bots.turns.counting import month_of
 from tests.support.bots.turns import Chat, NewChat
@@ -304,23 +303,6 @@ async def test_greeting_is_said_once_though_its_answer_arrives_late(
 
     assert chat.sent == ["Welcome!", "One.", "Two."]
     assert (await chat.conversation()).answers == (2 if is_settled else 1)
-
-
-async def test_part_that_fails_before_the_turn_ends_makes_it_undeliverable(chat: Chat, upstream: FakeUpstream) -> None:
-    upstream.will(reply(completion("a " * 4000)))
-    dynamodb = chat.process.container.database.dynamodb
-    assert isinstance(dynamodb, FaultyDynamoDB)
-
-    async def status_comes() -> None:
-        first = next(message for message in await chat.messages() if message.author == "bot")
-        error = to_error(SendFailure(131026, "Message undeliverable"))
-        await chat.database.update(MESSAGES, first.key, set={"status": "failed", "error": error})
-
-    dynamodb.before("TransactWriteItems", status_comes, matching=lambda request: "TURN#" in str(request))
-
-    await chat.asks()
-
-    assert await chat.outcome() == ("failed", "undeliverable")
 
 
 async def test_late_status_settles_an_earlier_turn_and_leaves_the_latest(chat: Chat, upstream: FakeUpstream) -> None:

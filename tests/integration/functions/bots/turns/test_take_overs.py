@@ -74,6 +74,28 @@ async def test_rest_of_an_answer_leaves_if_nobody_took_over(chat: Chat, upstream
     assert await chat.outcome() == ("answered", None)
 
 
+async def test_nothing_of_a_turn_leaves_after_a_colleague_wrote_from_the_phone(
+    chat: Chat, upstream: FakeUpstream
+) -> None:
+    gate, working = await thinks(chat, upstream)
+    await chat.colleague_writes("I am on it.")
+    gate.open()
+    await working
+    await chat.asks("And milk?")
+    await chat.process.drain()
+
+    assert chat.sent == []
+    assert await chat.outcome() == ("skipped", "taken_over")
+    assert [each.author for each in await chat.messages()] == ["user", "person", "user"]
+
+    await chat.takers.hand_back(chat.tenant, chat.id)
+    upstream.will(reply(completion("Eggs, yes.")))
+    await chat.asks("And eggs?")
+
+    assert chat.sent == ["Eggs, yes."]
+    assert {"role": "assistant", "content": "I am on it."} in upstream.requests[-1].body["messages"]
+
+
 async def test_message_that_was_a_persons_stays_the_persons(chat: Chat, upstream: FakeUpstream) -> None:
     gate, working = await thinks(chat, upstream)
     await chat.says("And milk?")

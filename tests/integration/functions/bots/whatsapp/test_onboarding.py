@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.audit.events import Actor, ActorKind
-from callmissed.integrations.credentials import WhatsAppCredentials, whatsapp_account
+from callmissed.integrations.credentials import WhatsAppCredentials, whatsapp_account, whatsapp_business_account
 from callmissed.integrations.repository import Integrations
 from callmissed.platform.tables import BOTS
 from callmissed.sealing import Sealer
@@ -201,6 +201,19 @@ async def test_meta_that_does_not_answer_is_502(
     refused(await business.call("POST", MANUAL, json=proof), 502, "provider_error")
     graph.clear_faults()
     assert (await business.call("POST", MANUAL, json=proof)).status_code == 200
+
+
+async def test_callbacks_of_the_account_are_verified_by_the_secret_that_came_last(
+    whatsapp_api: BotsApi, business: BotTenant, proof: dict[str, Any]
+) -> None:
+    for secret in ("app-secret", "renewed-secret"):
+        answer = await business.call("POST", MANUAL, json=proof | {"app_secret": secret})
+        assert answer.status_code == 200, answer.text
+
+        found = await Integrations(whatsapp_api.database).find(whatsapp_business_account(proof["waba_id"]))
+        assert found is not None
+        assert found.secret is not None
+        assert (found.tenant, SEALER.unseal(found.secret)) == (business.id, secret)
 
 
 async def test_foreign_bot_is_404_and_a_bot_for_calls_422(

@@ -266,13 +266,73 @@ async def test_a_number_that_python_can_not_hold_is_stored(callbacks_api: Callba
 
 async def test_a_change_without_messages_is_stored_whole(callbacks_api: CallbacksApi) -> None:
     await callbacks_api.save(whatsapp_credentials())
-    body = body_of(change(field="history", history=[{"phase": 1}]), change(errors=[{"code": 131}]))
+    body = body_of(change(name_update=[{"phase": 1}]), change(errors=[{"code": 131}]))
 
     for _ in range(2):
         assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
 
     assert len(await callbacks_api.outbox()) == 2
     assert sum('"phase":1' in text for text in await callbacks_api.texts()) == 1
+
+
+@pytest.mark.parametrize("beside", [True, False])
+async def test_fields_that_nothing_processes_are_counted_and_stored_nowhere(
+    callbacks_api: CallbacksApi, beside: bool, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    await callbacks_api.save(whatsapp_credentials())
+    caplog.set_level("INFO")
+    preference = {"wa_id": "919876543210", "category": "marketing_messages", "value": "stop"}
+    changes = [
+        change(field="calls", calls=[{"id": "wacid.1", "event": "connect"}]),
+        change(field="user_preferences", user_preferences=[preference]),
+        change(field="history", history=["9" * 300_000]),
+        {"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}},
+        change(field="SECRET", messages=[message("wamid.1")]),
+        *([change(messages=[message("wamid.2")])] if beside else []),
+    ]
+    body = body_of(*changes)
+
+    for _ in range(2):
+        assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
+
+    assert len(await callbacks_api.texts()) == (1 if beside else 0)
+    assert capsys.readouterr().out.count('"CallbackPassedOver":[5.0]') == 2
+    lines = [vars(record) for record in caplog.records if "passed over" in record.getMessage()]
+    assert [line["fields"] for line in lines] == 2 * [
+        {"calls": 1, "user_preferences": 1, "history": 1, "account_update": 1, "other": 1}
+    ]
+
+
+async def test_fields_that_nothing_processes_need_a_signature_too(
+    callbacks_api: CallbacksApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await callbacks_api.save(whatsapp_credentials())
+    body = body_of(change(field="calls", calls=[{"id": "wacid.1"}]))
+
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body, "another secret"))).status == 401
+    assert "CallbackPassedOver" not in capsys.readouterr().out
+
+
+async def test_echoes_are_stored_one_by_one_with_their_own_contact(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
+    echoes = [{"from": "15550100", "to": f"+91987654321{n}", "id": "wamid.1" if n else "wamid.0"} for n in (0, 1, 1)]
+    contacts = [{"wa_id": f"91987654321{n}", "profile": {"name": f"User {n}"}} for n in (0, 1)]
+    body = body_of(
+        change(field="smb_message_echoes", message_echoes=echoes, contacts=contacts),
+        change(messages=[message("wamid.1")]),
+    )
+
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
+
+    texts = [json.loads(text) for text in await callbacks_api.texts()]
+    changes = [text["entry"][0]["changes"][0] for text in texts]
+    echoed = sorted(
+        (each["value"]["message_echoes"][0]["id"], each["value"]["contacts"][0]["profile"]["name"])
+        for each in changes
+        if each["field"] == "smb_message_echoes"
+    )
+    assert echoed == [("wamid.0", "User 0"), ("wamid.1", "User 1")]
+    assert len(changes) == 3
 
 
 async def test_messages_without_an_id_are_known_by_what_they_say(callbacks_api: CallbacksApi) -> None:

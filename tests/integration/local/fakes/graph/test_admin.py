@@ -80,6 +80,8 @@ def test_phone_acts(graph: FakeGraph, business: Business) -> None:
     ):
         assert ask(graph, "POST", f"_graph/phones/{USER}/{action}").status_code == 200
         assert holds(), action
+    assert ask(graph, "POST", f"_graph/phones/{USER}/colleague_writes", json={"text": "hi"}).status_code == 200
+    assert phone.chat[-1].text == "hi"
     before = phone.user.bsuid
     assert ask(graph, "POST", f"_graph/phones/{USER}/change_user_id").json()["user_id"] == phone.user.bsuid != before
     changed = ask(graph, "POST", f"_graph/phones/{USER}/change_number", json={"to": "919800000009"})
@@ -116,6 +118,7 @@ def test_faults_and_tokens_are_set(graph: FakeGraph, business: Business) -> None
         ("_graph/phones/abc/messages", {"text": "a"}),
         (f"_graph/phones/{USER}/fly", {}),
         (f"_graph/phones/{USER}/change_number", {}),
+        (f"_graph/phones/{USER}/colleague_writes", {}),
         ("_graph/faults", {"kind": "error"}),
         ("_graph/tokens/revoke", {"access_token": "x"}),
         ("_graph/media/1/expire", {}),

@@ -179,6 +179,18 @@ def test_choices_are_read(graph: FakeGraph, pywa: WhatsApp, phone: PhoneUser, re
     assert (row.data, row.title, row.description) == ("l", "Large", "Big")
 
 
+def test_message_of_a_colleague_is_read(
+    graph: FakeGraph, pywa: WhatsApp, phone: PhoneUser, receiver: CallbackReceiver
+) -> None:
+    wamid = phone.hear("text", {"body": "It arrives today."})
+    graph.wait_idle()
+    echo = types.OutgoingMessage.from_update(pywa, receiver.bodies[0])
+    assert (echo.id, echo.text, echo.to_user.wa_id, echo.to_user.name) == (wamid, "It arrives today.", USER, "Asha")
+    statuses = [types.MessageStatus.from_update(pywa, body) for body in receiver.bodies[1:]]
+    assert [(status.id, status.status) for status in statuses] == [(wamid, "delivered"), (wamid, "read")]
+    assert phone.inbox[-1].wamid == wamid
+
+
 def test_changed_number_is_read(graph: FakeGraph, pywa: WhatsApp, phone: PhoneUser, receiver: CallbackReceiver) -> None:
     phone.change_number("919800000009")
     graph.wait_idle()

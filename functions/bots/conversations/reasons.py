@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     TAKEN_OVER = "taken_over"
     OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in"
     COMPLETED = "completed"
     NO_BOT = "no_bot"
     BOT_INACTIVE = "bot_inactive"
