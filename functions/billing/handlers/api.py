@@ -17,7 +17,9 @@ from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.billing.composition import BillingComposition, compose
 from functions.billing.credits import routes as credits
+from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.service import Credits
+from functions.billing.overview import routes as overview
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
@@ -26,7 +28,7 @@ from functions.billing.subscriptions.service import Subscriptions
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (credits.router, payments.router, subscriptions.router)
+ROUTERS = (overview.router, credits.router, payments.router, subscriptions.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class BillingServices:
     """The services of one process, which routes find by name in the application's state."""
 
     credits: Credits
+    costs: ServiceCosts
     payments: Payments
     subscriptions: Subscriptions
     clock: Clock
@@ -44,6 +47,7 @@ def create_services(composition: BillingComposition, *, clock: Clock = system_cl
     bought = PaymentsComposition(composition, clock)
     return BillingServices(
         credits=Credits(composition.database),
+        costs=ServiceCosts(composition.settings),
         payments=bought.payments,
         subscriptions=bought.subscriptions,
         clock=clock,

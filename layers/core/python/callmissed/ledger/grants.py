@@ -11,6 +11,7 @@ from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
+from callmissed.ledger.history.checkpoints import late_operations
 from callmissed.ledger.shards import all_wallets, credit_operations
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
@@ -108,6 +109,7 @@ async def movement_operations(database: Database, entry: LedgerEntry, operation_
         put_new_operation(TENANTS, applied),
         put_operation(LEDGER, to_record(entry), must_not_exist=("entry",)),
         *credit_operations(wallets, entry.change),
+        *late_operations(entry),
     ]
 
 

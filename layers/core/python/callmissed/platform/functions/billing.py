@@ -1,7 +1,7 @@
 """The billing slice's functions and schedules."""
 
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
-from callmissed.platform.resources import PAYMENT_SECRETS, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import AUDIT, BILLING, IDEMPOTENCY, KEYS, LEDGER, OUTBOX, TENANTS, WALLETS
 
 LEDGER_SWEEP = Function(
@@ -25,7 +25,7 @@ LEDGER_RECONCILE = Function(
     tables={
         WALLETS.name: ("dynamodb:Scan", "dynamodb:GetItem"),
         LEDGER.name: READ,
-        TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+        TENANTS.name: (*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
     },
 )
 LEDGER_EVENTS = Function(
@@ -55,9 +55,13 @@ BILLING_API = Function(
     handler="functions.billing.handlers.api.handler",
     dependencies="api",
     memory_mb=1024,
-    tables={**_SETTLEMENT_TABLES, IDEMPOTENCY.name: IDEMPOTENT_ANSWERS},
+    tables={
+        **_SETTLEMENT_TABLES,
+        TENANTS.name: (*READ_WRITE, "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem"),
+        IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+    },
     indexes={BILLING.name: ("dynamodb:Query",)},
-    needs=(SEALING_KEYS, PAYMENT_SECRETS, RESPONSES_BUCKET),
+    needs=(SEALING_KEYS, PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET),
     settings=("console_url",),
 )
 PAYMENT_WORKER = Function(

@@ -11,8 +11,10 @@ def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE) -> Route
 
 
 ROUTES = (
+    _session("GET", "/api/v1/tenants/me/billing"),
     Route("GET", f"{_CREDITS}/packs", "billing", Auth.PUBLIC),
     _session("GET", f"{_CREDITS}/balance"),
+    _session("GET", f"{_CREDITS}/transactions"),
     _session("POST", f"{_PAYMENTS}/create-order", MANAGERS),
     _session("POST", f"{_PAYMENTS}/verify"),
     _session("POST", f"{_PAYMENTS}/retry", MANAGERS),
