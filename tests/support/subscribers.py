@@ -1,5 +1,6 @@
 """Tenants whose plans change, on real tables: every process is a `Subscriptions` over a client of its own."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from callmissed.aws.attributes import Item
@@ -92,3 +93,6 @@ class Subscriber:
     async def _assert_item_on(self, plan: Plan, key_hash: str, rpm: int) -> None:
         item = await self.database.get(KEYS, {"id": key_hash})
         assert (item["plan"], item["rpm"], item["iv"]) == (plan, rpm, interval_of(rpm))
+
+
+NewSubscriber = Callable[[Plan], Awaitable[Subscriber]]

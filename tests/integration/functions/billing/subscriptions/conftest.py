@@ -1,17 +1,13 @@
 """Fixtures of the tests of plans."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
 from callmissed.plans.plans import Plan
 from tests.support.keys.fixtures import key_store
 from tests.support.keys.key_store import KeyStore
-from tests.support.subscribers import PlanClock, Subscriber
+from tests.support.subscribers import NewSubscriber, PlanClock, Subscriber
 
 __all__ = ["key_store"]
-
-NewSubscriber = Callable[[Plan], Awaitable[Subscriber]]
 
 
 @pytest.fixture

@@ -18,11 +18,10 @@ from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan, limits
 from functions.billing.subscriptions.records import Subscription, next_revision
 from functions.billing.subscriptions.repository import write_operation
-from tests.integration.functions.billing.subscriptions.conftest import NewSubscriber
 from tests.support.faults import Crash, Fault
 from tests.support.keys.key_store import NOVEMBER
 from tests.support.stride import some
-from tests.support.subscribers import Subscriber
+from tests.support.subscribers import NewSubscriber, Subscriber
 
 OPERATOR = Actor(ActorKind.OPERATOR, "arn:aws:iam::1:user/operator", reason="agreed")
 POLICY = KeyPolicy()
