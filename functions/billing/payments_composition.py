@@ -12,7 +12,7 @@ from functions.billing.payments.repository import Orders
 from functions.billing.payments.service import Payments
 from functions.billing.payments.settlement import Settlement
 from functions.billing.subscriptions.repository import SubscriptionRecords
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class PaymentsComposition:
         return Cashfree(client, lambda: CashfreeAccount.of(payment_environment(settings), settings.cashfree_url))
 
     @cached_property
-    def subscriptions(self) -> Subscriptions:
+    def subscriptions(self) -> PlanSubscriptions:
         """The subscriptions, with the plans that orders buy."""
-        return Subscriptions(SubscriptionRecords(self.base.database), self.clock)
+        return PlanSubscriptions(SubscriptionRecords(self.base.database), self.clock)
 
     @cached_property
     def settlement(self) -> Settlement:

@@ -24,7 +24,7 @@ from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
 from functions.billing.subscriptions import routes as subscriptions
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 prepare_start("anyio._backends._asyncio")
 
@@ -38,7 +38,7 @@ class BillingServices:
     credits: Credits
     costs: ServiceCosts
     payments: Payments
-    subscriptions: Subscriptions
+    subscriptions: PlanSubscriptions
     clock: Clock
 
 
