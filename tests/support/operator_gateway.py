@@ -27,8 +27,7 @@ from tests.support.threads import uvicorn_serving
 @contextmanager
 def serving_operators(settings: CoreSettings, secrets: LocalSecrets) -> Generator[str]:
     """The base URL of a stage whose operator has the secret of a state folder."""
-    people, hooks = AuthComposition(settings), WebhooksComposition(settings)
-    money = BillingComposition(settings)
+    people, hooks, money = AuthComposition(settings), WebhooksComposition(settings), BillingComposition(settings)
     functions = {
         AUTH_API.name: accounts.create_server(people, accounts.create_services(people)),
         BILLING_API.name: billing.create_server(money, billing.create_services(money)),
@@ -42,8 +41,8 @@ def serving_operators(settings: CoreSettings, secrets: LocalSecrets) -> Generato
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         yield
         await people.database.close()
-        await money.database.close()
         await hooks.database.close()
+        await money.database.close()
 
     with uvicorn_serving(create_local_app(gateway, gateway, lifespan=Starlette(lifespan=lifespan))) as url:
         yield url

@@ -28,10 +28,19 @@ from functions.billing.overview import routes as overview
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
+from functions.billing.subscriptions import routes as subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (overview.router, credits.router, budgets.router, coupons.router, payments.router)
+ROUTERS = (
+    overview.router,
+    credits.router,
+    budgets.router,
+    coupons.router,
+    payments.router,
+    subscriptions.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +52,21 @@ class BillingServices:
     budgets: Budgets
     coupons: Coupons
     payments: Payments
+    subscriptions: PlanSubscriptions
     windows: SlidingWindows
     clock: Clock
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
     """The services of one process, none of which opens a connection before use."""
-    purchases = PaymentsComposition(composition, clock)
+    bought = PaymentsComposition(composition, clock)
     return BillingServices(
         credits=Credits(composition.database),
         costs=ServiceCosts(composition.settings),
         budgets=Budgets(composition.database),
-        coupons=Coupons(purchases.orders),
-        payments=purchases.payments,
+        coupons=Coupons(bought.orders),
+        payments=bought.payments,
+        subscriptions=bought.subscriptions,
         windows=SlidingWindows(composition.database),
         clock=clock,
     )

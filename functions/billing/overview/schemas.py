@@ -9,6 +9,8 @@ from callmissed.ledger.queries import Balance
 from callmissed.money import MicroCredits, credits
 from callmissed.plans.plans import UNLIMITED, Plan, limits
 from callmissed.tenants.tenants import Tenant
+from functions.billing.subscriptions.records import Subscription
+from functions.billing.subscriptions.schemas import SubscriptionOut
 
 _DAY = 24 * 60 * MINUTE
 
@@ -62,9 +64,10 @@ class BillingOut(BaseModel):
     forecast_credits: float
     usage: dict[str, UsageOut]
     limits: dict[str, PlanOut]
+    subscription: SubscriptionOut
 
     @classmethod
-    def of(cls, tenant: Tenant, money: Balance, now: Micros) -> Self:
+    def of(cls, tenant: Tenant, money: Balance, subscription: Subscription, now: Micros) -> Self:
         """The tenant's billing at `now`."""
         own, begin, end = PlanOut.of(tenant.plan), month_start(money.month), month_end(money.month)
         usage = {service: UsageOut(used=used, limit=own.calls[service]) for service, used in money.calls_made.items()}
@@ -79,6 +82,7 @@ class BillingOut(BaseModel):
             forecast_credits=credits(forecast(money.spent, begin, end, now)),
             usage=usage,
             limits={str(plan): PlanOut.of(plan) for plan in Plan},
+            subscription=SubscriptionOut.of(subscription, now),
         )
 
 

@@ -26,4 +26,6 @@ ROUTES = (
     _session("POST", f"{_PAYMENTS}/verify"),
     _session("POST", f"{_PAYMENTS}/retry", MANAGERS),
     _session("GET", f"{_PAYMENTS}/history"),
+    _session("POST", f"{_PAYMENTS}/downgrade", MANAGERS),
+    Route("POST", "/api/v1/admin/tenants/{tenant_id}/plan", "billing", Auth.OPERATOR),
 )
