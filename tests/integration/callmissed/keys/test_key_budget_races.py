@@ -7,6 +7,7 @@ import pytest
 
 from callmissed.aws.attributes import to_item
 from callmissed.clock import MINUTE, SECOND, Micros
+from callmissed.keys.changes import PolicyChanges
 from callmissed.keys.management import NewKey
 from callmissed.keys.secret import key_hash
 from callmissed.money import MicroCredits
@@ -69,7 +70,8 @@ async def test_a_budget_that_changes_before_the_months_turn_is_written_is_the_ne
 
     async def raised() -> None:
         record = key.record
-        await key_store.manager.change(record.tenant, record.key_id, now=NOVEMBER, budget=MicroCredits(500))
+        policy: PolicyChanges = {"budget": MicroCredits(500)}
+        await key_store.manager.change(record.tenant, record.key_id, now=NOVEMBER, policy=policy)
 
     interleaved.before(
         "UpdateItem", raised, matching=lambda request: "#km" in request.get("ExpressionAttributeNames", {})
