@@ -10,6 +10,7 @@ from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
 from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api, state_of
@@ -45,7 +46,10 @@ ROUTERS = (
 
 @dataclass(frozen=True, slots=True)
 class BillingServices:
-    """The services of one process, which routes find by name in the application's state."""
+    """The services of one process, which routes find by name in the application's state.
+
+    `http` sends requests to the payment gateway.
+    """
 
     credits: Credits
     costs: ServiceCosts
@@ -55,6 +59,7 @@ class BillingServices:
     subscriptions: PlanSubscriptions
     windows: SlidingWindows
     clock: Clock
+    http: SafeClient
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
@@ -69,6 +74,7 @@ def create_services(composition: BillingComposition, *, clock: Clock = system_cl
         subscriptions=bought.subscriptions,
         windows=SlidingWindows(composition.database),
         clock=clock,
+        http=bought.http,
     )
 
 
