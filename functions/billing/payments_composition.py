@@ -11,6 +11,8 @@ from functions.billing.payments.cashfree import Cashfree, CashfreeAccount
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.service import Payments
 from functions.billing.payments.settlement import Settlement
+from functions.billing.subscriptions.repository import SubscriptionRecords
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,23 @@ class PaymentsComposition:
         return Cashfree(self.http, lambda: CashfreeAccount.of(secrets.values(), settings.cashfree_url))
 
     @cached_property
+    def subscriptions(self) -> PlanSubscriptions:
+        """The subscriptions, with the plans that orders buy."""
+        return PlanSubscriptions(SubscriptionRecords(self.base.database), self.clock)
+
+    @cached_property
     def settlement(self) -> Settlement:
         """Settles orders."""
-        return Settlement(self.orders, self.clock)
+        return Settlement(self.orders, self.subscriptions, self.clock)
 
     @cached_property
     def payments(self) -> Payments:
         """Purchases."""
-        return Payments(self.orders, self.gateway, self.settlement, self.clock, self.base.settings.console_url)
+        return Payments(
+            self.orders,
+            self.gateway,
+            self.settlement,
+            self.subscriptions,
+            self.clock,
+            self.base.settings.console_url,
+        )

@@ -12,9 +12,9 @@ from callmissed.ids import new_id
 from callmissed.integrations.repository import Integrations
 from callmissed.keys.secret import Mode
 from callmissed.platform.routes import ROUTES, Auth, Route
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
-from functions.auth.limits import SlidingWindows
 from local.aws.tables import StageTables
 from tests.support.billing.gateway_account import GATEWAY_ACCOUNT
 from tests.support.inference.gateway import PEPPER, Accounts

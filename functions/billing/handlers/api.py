@@ -11,12 +11,17 @@ from callmissed.aws.secrets import sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
+from functions.billing.budgets import routes as budgets
+from functions.billing.budgets.service import Budgets
 from functions.billing.composition import BillingComposition, compose
+from functions.billing.coupons import routes as coupons
+from functions.billing.coupons.service import Coupons
 from functions.billing.credits import routes as credits
 from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.service import Credits
@@ -24,10 +29,19 @@ from functions.billing.overview import routes as overview
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
+from functions.billing.subscriptions import routes as subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (overview.router, credits.router, payments.router)
+ROUTERS = (
+    overview.router,
+    credits.router,
+    budgets.router,
+    coupons.router,
+    payments.router,
+    subscriptions.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +53,28 @@ class BillingServices:
 
     credits: Credits
     costs: ServiceCosts
+    budgets: Budgets
+    coupons: Coupons
     payments: Payments
+    subscriptions: PlanSubscriptions
+    windows: SlidingWindows
     clock: Clock
     http: SafeClient
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
     """The services of one process, none of which opens a connection before use."""
-    paying = PaymentsComposition(composition, clock)
+    bought = PaymentsComposition(composition, clock)
     return BillingServices(
         credits=Credits(composition.database),
         costs=ServiceCosts(composition.settings),
-        payments=paying.payments,
+        budgets=Budgets(composition.database),
+        coupons=Coupons(bought.orders),
+        payments=bought.payments,
+        subscriptions=bought.subscriptions,
+        windows=SlidingWindows(composition.database),
         clock=clock,
-        http=paying.http,
+        http=bought.http,
     )
 
 

@@ -4,11 +4,13 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from callmissed.clock import MINUTE, SECOND, Micros, iso, month_start, seconds_to_next_month
+from callmissed.clock import MINUTE, Micros, iso, month_end, month_start
 from callmissed.ledger.queries import Balance
 from callmissed.money import MicroCredits, credits
 from callmissed.plans.plans import UNLIMITED, Plan, limits
 from callmissed.tenants.tenants import Tenant
+from functions.billing.subscriptions.records import Subscription
+from functions.billing.subscriptions.schemas import SubscriptionOut
 
 _DAY = 24 * 60 * MINUTE
 
@@ -62,9 +64,10 @@ class BillingOut(BaseModel):
     forecast_credits: float
     usage: dict[str, UsageOut]
     limits: dict[str, PlanOut]
+    subscription: SubscriptionOut
 
     @classmethod
-    def of(cls, tenant: Tenant, money: Balance, now: Micros) -> Self:
+    def of(cls, tenant: Tenant, money: Balance, subscription: Subscription, now: Micros) -> Self:
         """The tenant's billing at `now`."""
         own, begin, end = PlanOut.of(tenant.plan), month_start(money.month), month_end(money.month)
         usage = {service: UsageOut(used=used, limit=own.calls[service]) for service, used in money.calls_made.items()}
@@ -79,17 +82,12 @@ class BillingOut(BaseModel):
             forecast_credits=credits(forecast(money.spent, begin, end, now)),
             usage=usage,
             limits={str(plan): PlanOut.of(plan) for plan in Plan},
+            subscription=SubscriptionOut.of(subscription, now),
         )
 
 
 def _limit(count: int) -> int | None:
     return None if count >= UNLIMITED else count
-
-
-def month_end(month: int) -> Micros:
-    """First moment of the calendar month (UTC) after `month`, such as 202611."""
-    begin = month_start(month)
-    return Micros(begin + seconds_to_next_month(begin) * SECOND)
 
 
 def forecast(spent: MicroCredits, begin: Micros, end: Micros, now: Micros) -> MicroCredits:

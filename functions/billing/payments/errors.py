@@ -16,3 +16,8 @@ def gateway_failed() -> ApiError:
 def already_completed() -> ApiError:
     """400: there is nothing left to pay."""
     return invalid_request("The order is completed.", "order_id", code="order_completed")
+
+
+def order_expired() -> ApiError:
+    """400: an order of a plan is too old to be paid; the same plan may be ordered again."""
+    return ApiError(400, "order_expired", "This order has expired, with the price that it was made at. Order again.")

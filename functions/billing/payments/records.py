@@ -70,8 +70,9 @@ class Session:
 class Order:
     """One purchase order, with everything that was agreed when it was made.
 
-    `amount` includes the tax. `credits` are granted once it is paid. `payment_id` is the gateway's id of the payment
-    that settled it.
+    `amount` includes the tax. `credits` are granted once it is paid, those of a plan with its period. `payment_id` is
+    the gateway's id of the payment that settled it. A plan's order has the period's `full_price`, and in `unused_of`
+    the start of the period whose unused share was taken off that.
     """
 
     order_id: str
@@ -93,6 +94,8 @@ class Order:
     paid: Micros | None = None
     refunded: Paise = NO_MONEY
     due: str = ""
+    full_price: Paise = NO_MONEY
+    unused_of: Micros | None = None
 
     @property
     def gateway_order(self) -> str:
@@ -106,8 +109,8 @@ class Order:
 
     @property
     def whole_credits(self) -> int:
-        """Whole credits of a top-up."""
-        return self.credits // CREDIT
+        """Whole credits of a top-up; 0 for other orders."""
+        return self.credits // CREDIT if self.kind is OrderKind.CREDIT_TOPUP else 0
 
     @property
     def plan(self) -> str | None:

@@ -123,4 +123,10 @@ def look_now_operation(order: Order, now: Micros) -> WriteOperation:
     return update_operation(BILLING, order_key(order.order_id), set=due_at(order.order_id, now))
 
 
+def declined_operation(order: Order, now: Micros) -> WriteOperation:
+    """Close an unpaid order whose payment came too late for what it buys, and put it into the index `due`."""
+    changes = {"status": str(OrderStatus.EXPIRED), **due_at(order.order_id, now)}
+    return update_operation(BILLING, order_key(order.order_id), set=changes, expected=_UNPAID)
+
+
 _UNPAID = {"status": one_of(*map(str, UNPAID))}

@@ -44,7 +44,7 @@ async def test_a_message_that_names_no_callback_fails(callbacks_api: CallbacksAp
 
 async def test_what_dynamodb_does_not_answer_fails(callbacks_api: CallbacksApi) -> None:
     class Silent(DynamoDB):
-        async def call(self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True) -> Any:
+        async def call(self, *_: Any, **__: Any) -> Any:
             raise Unavailable("silence", indeterminate=True)
 
     worker = CallbackWorker(Database(Silent("us-east-1", "http://127.0.0.1:1"), callbacks_api.name))
