@@ -4,6 +4,7 @@ import pytest
 
 from callmissed.platform.resources import (
     CALLBACK_SECRETS,
+    PAYMENT_SECRETS,
     PEPPERS,
     PROVIDER_KEYS,
     PROVIDERS_FILE,
@@ -67,7 +68,8 @@ def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assem
     stage = assembly.config.stage
     secrets = {properties["Name"]: properties for properties in assembly.properties("AWS::SecretsManager::Secret")}
     random = {PEPPERS.physical_name(stage), SEALING_KEYS.physical_name(stage)}
-    assert set(secrets) == random | {PROVIDER_KEYS.physical_name(stage), CALLBACK_SECRETS.physical_name(stage)}
+    filled_by_hand = {each.physical_name(stage) for each in (PROVIDER_KEYS, CALLBACK_SECRETS, PAYMENT_SECRETS)}
+    assert set(secrets) == random | filled_by_hand
     for generator in [secrets[name]["GenerateSecretString"] for name in random]:
         assert generator["PasswordLength"] == 64
         assert generator["ExcludeUppercase"] and generator["ExcludePunctuation"]

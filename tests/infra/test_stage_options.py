@@ -60,6 +60,8 @@ def test_settings_reach_the_functions_that_read_them_and_no_others(with_options:
         ("ledger-events", "low_credits"): "99",
         ("auth", "console_url"): "https://console.example.com",
         ("mailer", "console_url"): "https://console.example.com",
+        ("billing", "console_url"): "https://console.example.com",
+        ("order-sweep", "console_url"): "https://console.example.com",
         ("auth", "passkey_rp_id"): "example.com",
     }
     assert (CALLBACKS_API.settings, LEDGER_EVENTS.settings) == (("public_url",), ("low_credits",))

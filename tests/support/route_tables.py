@@ -2,6 +2,7 @@
 
 from callmissed.platform.functions import (
     AUTH_API,
+    BILLING_API,
     BOTS_API,
     CALLBACKS_API,
     CONVERSATION_DRAFTS,
@@ -39,6 +40,8 @@ def _route(number: int, method: str, rest: str) -> Route:
         return Route(method, f"/api/v1/{path}", BOTS_API.name, Auth.ACCOUNT, scope="bots:write")
     if number % 12 == 11 and rest == "":
         return Route(method, f"/api/v1/{path}", CONVERSATION_DRAFTS.name, Auth.ACCOUNT, scope="conversations:write")
+    if number % 12 == 11 and rest.endswith("/history"):
+        return Route(method, f"/api/v1/{path}", BILLING_API.name, Auth.SESSION, roles=MANAGERS)
     return Route(method, f"/api/v1/{path}", CALLBACKS_API.name, Auth.SIGNED)
 
 
