@@ -5,7 +5,7 @@ from typing import Any
 from callmissed.web.openapi import errors
 
 _MEANINGS = {
-    400: "`invalid_request_error`, `order_completed`, `invalid_idempotency_key`",
+    400: "`invalid_request_error`, `order_completed`, `order_expired`, `invalid_idempotency_key`",
     401: "`invalid_token`, `token_expired`, `invalid_api_key`",
     403: "`permission_denied`: another role is needed; `account_inactive`, `account_terminated`",
     404: "`not_found`: the tenant has none",

@@ -11,6 +11,7 @@ from functions.billing.payments.cashfree import Cashfree, CashfreeAccount
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.service import Payments
 from functions.billing.payments.settlement import Settlement
+from functions.billing.payments.worker import PaymentWorker
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class PaymentsComposition:
     def settlement(self) -> Settlement:
         """Settles orders."""
         return Settlement(self.orders, self.clock)
+
+    @cached_property
+    def worker(self) -> PaymentWorker:
+        """Processes the gateway's callbacks."""
+        return PaymentWorker(self.base.database, self.orders, self.settlement)
 
     @cached_property
     def payments(self) -> Payments:

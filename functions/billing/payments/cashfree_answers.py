@@ -22,6 +22,8 @@ from functions.billing.payments.gateway import (
 
 _FAILED_PAYMENTS = frozenset({"FAILED", "USER_DROPPED", "CANCELLED", "VOID"})
 _FAILED_REFUNDS = frozenset({"FAILED", "CANCELLED"})
+_MAX_AMOUNT = 10**14
+"""Paise. Far above any order's, and far below what DynamoDB's numbers hold."""
 
 
 def parsed(body: bytes) -> Any:
@@ -96,7 +98,10 @@ def _refund_status(status: str) -> RefundStatus:
 def _paise(amount: Any) -> Paise:
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
         raise TypeError("not a number")
-    return parse_rupees(str(amount))
+    paise = parse_rupees(str(amount))
+    if not 0 <= paise <= _MAX_AMOUNT:
+        raise ValueError("no amount that anybody pays")
+    return paise
 
 
 def _text(value: Any) -> str:

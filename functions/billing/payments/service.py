@@ -6,21 +6,22 @@ Raises Unavailable when DynamoDB does not answer.
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
-from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, Clock, Micros, iso
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import CREDIT, MicroCredits, show_rupees
 from callmissed.plans.price_lists import price_list
 from callmissed.tenants.tenants import get_tenant
 from callmissed.tenants.users import get_user
-from functions.billing.payments.errors import already_completed, gateway_failed
+from functions.billing.payments.errors import already_completed, gateway_failed, too_many_attempts
 from functions.billing.payments.gateway import Customer, GatewayError, GatewayPayment, PaymentGateway
-from functions.billing.payments.records import UNPAID, Order, OrderKind, Session
+from functions.billing.payments.records import MAX_ATTEMPTS, UNPAID, Order, OrderKind, Session
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.settlement import Settlement
 
 _SESSION_EXPIRES = 20 * MINUTE
 _FIRST_LOOK = 3 * MINUTE
+_TRIES = 6
 _ANY_PHONE = "9999999999"
 """The gateway wants a phone number, which people need not give us."""
 
@@ -90,10 +91,12 @@ class Payments:
             raise already_completed()
         if order.session.is_live(self._clock()):
             return order
-        order = await self.refresh(order)
+        if order.session.number >= MAX_ATTEMPTS:
+            raise too_many_attempts()
+        order = await self._opened(await self.refresh(order))
         if order.status not in UNPAID:
             raise already_completed()
-        return await self._opened(order)
+        return order
 
     async def history(self, tenant: str, limit: int) -> list[Order]:
         """The tenant's orders, newest first."""
@@ -121,26 +124,35 @@ class Payments:
 
     async def _opened(self, order: Order) -> Order:
         """The order with a live session at the gateway. Raises ApiError 502, 503: the order stays, to be retried."""
-        now = self._clock()
-        if order.session.is_live(now):
-            return order
-        number = order.session.number + (1 if order.session.session_id else 0)
-        attempt = replace(order, session=Session(number, now))
+        for _ in range(_TRIES):
+            now, session = self._clock(), order.session
+            if order.status not in UNPAID or session.is_live(now):
+                return order
+            if session.is_old(now):  # written before the gateway is asked: every attempt is known, and looked after
+                session = Session(session.number + 1, now)
+            else:
+                session = await self._asked(order)
+            if await self._orders.change_session(order, session, Micros(now + _FIRST_LOOK)):
+                order = replace(order, session=session)
+            else:  # paid, or opened by another request
+                order = await self._orders.get(order.tenant, order.order_id)
+        raise Unavailable("the order kept changing", indeterminate=False)
+
+    async def _asked(self, order: Order) -> Session:
+        """The order's attempt as the gateway opened it; a repeat asks for the same, and gets the same."""
+        attempt = order.session
         try:
             opened = await self._gateway.create_order(
-                attempt.gateway_order,
+                order.gateway_order,
                 order.amount,
                 order.currency,
                 await self._customer(order),
-                expires=Micros(now + _SESSION_EXPIRES),
+                expires=Micros(attempt.created + _SESSION_EXPIRES),
                 return_url=self._return_url(order),
             )
         except GatewayError as error:
             raise gateway_failed() from error
-        session = Session(number, now, opened.session_id, opened.reference)
-        if not await self._orders.open_session(order, session):  # paid, or opened by another request
-            return await self._orders.get(order.tenant, order.order_id)
-        return replace(order, session=session)
+        return replace(attempt, session_id=opened.session_id, reference=opened.reference)
 
     async def _customer(self, order: Order) -> Customer:
         try:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Clock, Micros
+from callmissed.errors import ApiError
 from callmissed.events.outbox import new_event, publish_operation
 from callmissed.events.types import EventData, PaymentFailed, PaymentSucceeded
 from callmissed.ledger.entries import EntryType
@@ -23,10 +24,10 @@ from callmissed.observability import count, get_logger
 from functions.billing.payments.errors import amount_mismatch
 from functions.billing.payments.gateway import GatewayPayment, PaymentStatus
 from functions.billing.payments.records import UNPAID, Order, OrderStatus, PaymentState, StoredPayment
+from functions.billing.payments.refund_records import surplus_operation
 from functions.billing.payments.repository import (
     Orders,
     closed_operation,
-    look_now_operation,
     payment_operation,
     settled_operation,
 )
@@ -50,24 +51,29 @@ class Settlement:
         if payment.status is PaymentStatus.PENDING:
             return order
         for _ in range(_TRIES):
-            stored = await self._orders.payment(order.order_id, payment.payment_id)
+            state = await self._orders.payment(order.order_id, payment.payment_id)
             outcome = _outcome(order, payment)
-            if stored is None or (stored is PaymentState.FAILED and outcome is not PaymentState.FAILED):
+            if state is None or (state is PaymentState.FAILED and outcome is not PaymentState.FAILED):
                 if not await self._write(order, payment, outcome):
                     order = await self._orders.get(order.tenant, order.order_id)
                     continue
                 _report(order, outcome)
-            elif stored is PaymentState.MISMATCH:
-                outcome = stored
-            if outcome is PaymentState.MISMATCH:
+                state = outcome
+            if state is PaymentState.MISMATCH:
                 raise amount_mismatch()
             return await self._orders.get(order.tenant, order.order_id)
         raise Unavailable("the order kept changing", indeterminate=False)
 
     async def apply_all(self, order: Order, payments: Sequence[GatewayPayment]) -> Order:
-        """The order after all `payments`, the successful ones first: they decide. Raises as `apply`."""
+        """The order after all `payments`, the successful ones first: they decide. Raises as `apply`, at the end."""
+        refused: ApiError | None = None
         for payment in sorted(payments, key=lambda each: each.status is not PaymentStatus.SUCCEEDED):
-            order = await self.apply(order, payment)
+            try:
+                order = await self.apply(order, payment)
+            except ApiError as error:  # another payment may have the right amount
+                refused = error
+        if refused is not None and order.status in UNPAID:
+            raise refused
         return order
 
     async def _write(self, order: Order, payment: GatewayPayment, outcome: PaymentState) -> bool:
@@ -117,7 +123,7 @@ def _consequences(
     if stored.state is PaymentState.SETTLED:
         return [settled_operation(order, stored), *granted, _event(order, _succeeded(order), now, "paid")]
     if stored.state is PaymentState.SURPLUS:
-        return [look_now_operation(order, now)]
+        return [surplus_operation(order, stored, now)]
     if stored.state is PaymentState.MISMATCH or order.status not in (OrderStatus.PENDING, OrderStatus.FAILED):
         return []
     failed = _failed(order, payment.reason)
