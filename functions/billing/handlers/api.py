@@ -21,10 +21,12 @@ from functions.billing.credits.service import Credits
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
+from functions.billing.refunds import routes as refunds
+from functions.billing.refunds.operators import OperatorRefunds
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (credits.router, payments.router)
+ROUTERS = (credits.router, payments.router, refunds.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,17 @@ class BillingServices:
 
     credits: Credits
     payments: Payments
+    operator_refunds: OperatorRefunds
     clock: Clock
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
     """The services of one process, none of which opens a connection before use."""
+    purchases = PaymentsComposition(composition, clock)
     return BillingServices(
         credits=Credits(composition.database),
-        payments=PaymentsComposition(composition, clock).payments,
+        payments=purchases.payments,
+        operator_refunds=purchases.operator_refunds,
         clock=clock,
     )
 

@@ -79,8 +79,8 @@ class Order:
     """One purchase order, with everything that was agreed when it was made.
 
     `amount` includes the tax. `credits` are granted once it is paid. `payment_id` is the gateway's id of the payment
-    that settled it. `refunded` is the part of the amount that goes back, `paid_back` the part that did, and `returned`
-    are the credits that were taken for it.
+    that settled it, and `paid_order` the attempt that was paid. `refunded` is the part of the amount that goes back,
+    `paid_back` the part that did, and `returned` are the credits that were taken for it.
     """
 
     order_id: str
@@ -99,6 +99,7 @@ class Order:
     currency: str = INR
     payment_id: str = ""
     payment_method: str = ""
+    paid_order: str = ""
     paid: Micros | None = None
     refunded: Paise = NO_MONEY
     paid_back: Paise = NO_MONEY

@@ -7,6 +7,7 @@ attempt.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -21,6 +22,7 @@ from functions.billing.payments.records import NO_MONEY, Order, StoredPayment
 REFUND = "REFUND#"
 _SEPARATOR = "_r"
 _SHARDS = 4
+_OWN = re.compile(r"((?:sp|op)[0-9a-f]{20})_r[0-9]{1,2}")
 
 
 class RefundOrigin(StrEnum):
@@ -89,8 +91,9 @@ def own_refund_id(kind: str, *parts: str) -> str:
 
 
 def refund_of_gateway(gateway_refund: str) -> str:
-    """The refund of an attempt's id."""
-    return gateway_refund.rpartition(_SEPARATOR)[0] or gateway_refund
+    """The refund of an attempt's id, or of one that we did not choose."""
+    own = _OWN.fullmatch(gateway_refund)
+    return own[1] if own else gateway_refund
 
 
 def refund_record(refund: Refund) -> Item:

@@ -105,6 +105,7 @@ def settled_operation(order: Order, payment: StoredPayment) -> WriteOperation:
         set={
             "status": str(OrderStatus.PAID),
             "payment_id": payment.payment_id,
+            "paid_order": payment.gateway_order,
             "payment_method": payment.method,
             "paid": payment.seen,
         },

@@ -12,12 +12,13 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.http.client import SafeClient
-from callmissed.ids import new_id
+from callmissed.ids import new_call_id, new_id
 from callmissed.integrations.callbacks import StoredCallback
-from callmissed.ledger.entries import LedgerEntry
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
+from callmissed.ledger.holds import Ledger
 from callmissed.ledger.queries import balance, newest_entries
 from callmissed.ledger.reconcile import reconcile
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, MicroCredits, Paise
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import BILLING, OUTBOX
 from callmissed.tenants.tenants import create_tenant
@@ -25,14 +26,17 @@ from functions.billing.composition import BillingComposition
 from functions.billing.payments.cashfree import Cashfree, CashfreeAccount
 from functions.billing.payments.gateway import GatewayPayment, PaymentStatus
 from functions.billing.payments.records import Order, PaymentState, gateway_order
+from functions.billing.payments.refund_records import Refund, refund_of
 from functions.billing.payments.service import Buyer, Payments
 from functions.billing.payments.sweep import OrderSweep, OrderSweepReport
 from functions.billing.payments_composition import PaymentsComposition
+from functions.billing.refunds.sweep import RefundSweepReport
 from local.aws.tables import StageTables
 from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.sign_in import settings_of
 
 START = 1_795_600_000 * SECOND
+OPERATOR = Actor(ActorKind.OPERATOR, "arn:aws:iam::1:user/ada", "203.0.113.8", reason="The buyer asked")
 ACTOR = Actor(ActorKind.PERSON, "usr_1", "203.0.113.7", "a browser")
 
 
@@ -102,6 +106,41 @@ class Purchases:
         self.now += int(after_minutes * MINUTE)
         sweep = OrderSweep(self.composition.orders, self.payments, lambda: Micros(self.now))
         return await sweep.run(Micros(self.now))
+
+    async def sweep_refunds(self, after_minutes: float = 0) -> RefundSweepReport:
+        """Let time pass, and the sweep over refunds run."""
+        self.now += int(after_minutes * MINUTE)
+        return await self.composition.refund_sweep.run(Micros(self.now))
+
+    async def paid_order(self, credits: int = 100) -> Order:
+        """An order that was paid, of whose payment a callback has come."""
+        order = await self.buy(credits)
+        assert await self.receive(*self.pay(order)) == []
+        return await self.find(order)
+
+    async def refund(self, order: Order, amount: int | None = None, name: str = "one") -> Refund:
+        """An operator pays back."""
+        paise = None if amount is None else Paise(amount)
+        refund, after = await self.composition.operator_refunds.refund(order.order_id, name, paise, OPERATOR)
+        assert after.order_id == order.order_id
+        return refund
+
+    async def spend(self, credits: float) -> None:
+        """One call that costs so much."""
+        ledger, amount = Ledger(self.database), MicroCredits(int(credits * CREDIT))
+        hold, _ = await ledger.hold(self.tenant, new_call_id(Micros(self.now), 1), "llm", amount)
+        token, kind = (hold.amount, hold.attempt), EntryType.DEDUCTION
+        debit, credit = Account.HELD, Account.REVENUE
+        await ledger.settle(
+            hold, LedgerEntry(self.tenant, hold.call_id, kind, amount, debit, credit, Micros(self.now), held=token)
+        )
+
+    async def refunds(self, order: Order) -> list[Refund]:
+        """The order's refunds."""
+        return [refund_of(item) for item in await self.items(order, "REFUND#")]
+
+    async def debt(self) -> float:
+        return (await balance(self.database, self.tenant, Micros(self.now))).debt / CREDIT
 
     async def find(self, order: Order) -> Order:
         return await self.composition.orders.get(self.tenant, order.order_id)

@@ -17,4 +17,5 @@ ROUTES = (
     _session("POST", f"{_PAYMENTS}/verify"),
     _session("POST", f"{_PAYMENTS}/retry", MANAGERS),
     _session("GET", f"{_PAYMENTS}/history"),
+    Route("POST", "/api/v1/admin/payments/{order_id}/refund", "billing", Auth.OPERATOR),
 )

@@ -38,9 +38,7 @@ async def dynamodb(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 
 @pytest_asyncio.fixture
-async def purchases(
-    tables: StageTables, dynamodb: FaultyDynamoDB, cashfree: FakeCashfree
-) -> AsyncIterator[Purchases]:
+async def purchases(tables: StageTables, dynamodb: FaultyDynamoDB, cashfree: FakeCashfree) -> AsyncIterator[Purchases]:
     purchases = await Purchases(tables, dynamodb, cashfree).open()
     yield purchases
     await purchases.close()
