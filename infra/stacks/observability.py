@@ -61,6 +61,7 @@ class ObservabilityStack(Stack):
 def _alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec]:
     yield from _ledger_alarms(metrics)
     yield from _function_alarms(metrics, declared.served)
+    yield from _payment_alarms(metrics)
     yield from _callback_alarms(metrics)
     yield from _dead_letter_alarms(metrics, declared)
     yield from _queue_alarms(metrics, declared.queues)
@@ -98,6 +99,17 @@ def _ledger_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
         metrics.counted("RunawayReply"),
         "A provider's reply went on far above its output limit and was stopped.",
     )
+
+
+def _payment_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
+    for name, meaning in {
+        "PaymentMismatch": "A payment has another amount than its order. Nothing was granted for it.",
+        "PaymentDisputed": "A buyer asked the bank for the money back.",
+        "RefundFailed": "A refund failed for good, or was reversed. Its credits were given back.",
+        "RefundMismatch": "The gateway shows a refund with another amount than ours.",
+        "RefundOverdue": "The gateway has not decided a refund for a week.",
+    }.items():
+        yield AlarmSpec(name, metrics.counted(name), meaning)
 
 
 def _callback_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:

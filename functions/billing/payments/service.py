@@ -132,8 +132,9 @@ class Payments:
                 session = Session(session.number + 1, now)
             else:
                 session = await self._asked(order)
-            if await self._orders.change_session(order, session, Micros(now + _FIRST_LOOK)):
-                order = replace(order, session=session)
+            look = Micros(now + _FIRST_LOOK)
+            if await self._orders.change_session(order, session, look):
+                order = replace(order, session=session, due=iso(look))
             else:  # paid, or opened by another request
                 order = await self._orders.get(order.tenant, order.order_id)
         raise Unavailable("the order kept changing", indeterminate=False)

@@ -45,14 +45,16 @@ class Disputes:
     async def record(self, dispute: Dispute, now: Micros) -> None:
         """Write the dispute as it is now, and ring once for each."""
         key = {"id": dispute.order_id, "item": f"DISPUTE#{dispute.dispute_id}"}
-        known = await self._database.get(BILLING, key)
-        if not known and await self._database.put_new(BILLING, {**key, **_record(dispute), "seen": iso(now)}):
-            known = await self._database.get(BILLING, key)
+        known = await self._database.put_new(BILLING, {**key, **_record(dispute), "seen": iso(now)})
         if not known:
             count("PaymentDisputed")
             _logger.error("a payment is disputed", extra={"order": dispute.order_id, "status": dispute.status})
-        elif not known["status"].endswith(_LOST if dispute.is_lost else (*_LOST, *_WON)):
-            await self._database.update(BILLING, key, set={**_record(dispute), "changed": iso(now)})
+            return
+        changes, final = {**_record(dispute), "changed": iso(now)}, _LOST if dispute.is_lost else (*_LOST, *_WON)
+        while not known["status"].endswith(final):
+            if await self._database.update_if(BILLING, key, set=changes, expected={"status": known["status"]}):
+                return
+            known = await self._database.get(BILLING, key)
 
 
 def _record(dispute: Dispute) -> dict[str, str | int]:

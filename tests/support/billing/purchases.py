@@ -25,7 +25,7 @@ from callmissed.tenants.tenants import create_tenant
 from functions.billing.composition import BillingComposition
 from functions.billing.payments.cashfree import Cashfree, CashfreeAccount
 from functions.billing.payments.gateway import GatewayPayment, PaymentStatus
-from functions.billing.payments.records import Order, PaymentState, gateway_order
+from functions.billing.payments.records import Order, OrderKind, PaymentState, gateway_order, order_key
 from functions.billing.payments.refund_records import Refund, refund_of
 from functions.billing.payments.service import Buyer, Payments
 from functions.billing.payments.sweep import OrderSweep, OrderSweepReport
@@ -93,9 +93,10 @@ class Purchases:
 
     async def receive(self, *callbacks: Any) -> list[str]:
         """Let the worker process callbacks in one batch; returns the ids of those that failed."""
-        return await self.composition.worker.failures([await self._record(callback) for callback in callbacks])
+        return await self.composition.worker.failures([await self.record(callback) for callback in callbacks])
 
-    async def _record(self, callback: Any) -> dict[str, Any]:
+    async def record(self, callback: Any) -> dict[str, Any]:
+        """A message that names the stored callback."""
         text = callback if isinstance(callback, str) else json.dumps(callback)
         id, stored = new_id("evt"), StoredCallback(received="2026-11-28T00:00:00Z", headers={}, text=text)
         await self.database.put(OUTBOX, {"id": id, "body": stored.model_dump_json()})
@@ -139,6 +140,11 @@ class Purchases:
         """The order's refunds."""
         return [refund_of(item) for item in await self.items(order, "REFUND#")]
 
+    async def make_plan_order(self, order: Order) -> None:
+        """Let the order be one of a plan."""
+        kind = {"kind": str(OrderKind.PLAN_UPGRADE), "plan_to": "pro"}
+        assert await self.database.update_if(BILLING, order_key(order.order_id), set=kind)
+
     async def debt(self) -> float:
         return (await balance(self.database, self.tenant, Micros(self.now))).debt / CREDIT
 
@@ -178,7 +184,12 @@ def new_order_id() -> str:
 
 def paid(order: Order, payment_id: str = "5001", *, number: int = 0, **changes: Any) -> GatewayPayment:
     """A successful payment of the order's latest attempt, or of another."""
-    values = {"amount": order.amount, "currency": "INR", "status": PaymentStatus.SUCCEEDED, "method": "upi"} | changes
+    values: dict[str, Any] = {
+        "amount": order.amount,
+        "currency": "INR",
+        "status": PaymentStatus.SUCCEEDED,
+        "method": "upi",
+    } | changes
     return GatewayPayment(
         gateway_order=gateway_order(order.order_id, number or order.session.number), payment_id=payment_id, **values
     )
