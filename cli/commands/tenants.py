@@ -64,6 +64,20 @@ async def reactivate(context: CommandContext) -> None:
     context.output.record(await context.operate_on_tenant("POST", "/reactivate"))
 
 
+@stage_command(tenants, "set-plan", changes=True)
+async def set_plan(
+    context: CommandContext,
+    plan: Annotated[Plan, typer.Argument(help="The plan to put the tenant on, up or down.")],
+    *,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End, in ISO 8601 with a time zone; without it there is none.")
+    ] = None,
+) -> None:
+    """Put a tenant on a plan: record, wallet, quotas and keys."""
+    named = {"until": until} if until else {}
+    context.output.record(await context.operate_on_tenant("POST", "/plan", plan=str(plan), **named))
+
+
 async def _first_credits(context: CommandContext, tenant: str, amount: str) -> None:
     operation_id = f"cli-{secrets.token_hex(8)}"
     try:

@@ -8,6 +8,7 @@ from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from functions.billing.composition import BillingComposition
 from functions.billing.payments.cashfree import Cashfree, CashfreeAccount
+from functions.billing.payments.records import Order
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.service import Payments
 from functions.billing.payments.settlement import Settlement
@@ -18,6 +19,8 @@ from functions.billing.refunds.operators import OperatorRefunds
 from functions.billing.refunds.repository import StoredRefunds
 from functions.billing.refunds.service import Refunds
 from functions.billing.refunds.sweep import RefundSweep
+from functions.billing.subscriptions.repository import SubscriptionRecords
+from functions.billing.subscriptions.service import Subscriptions
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,14 @@ class PaymentsComposition:
         return Cashfree(client, lambda: CashfreeAccount.of(payment_environment(settings), settings.cashfree_url))
 
     @cached_property
+    def subscriptions(self) -> Subscriptions:
+        """The subscriptions, with the plans that orders buy."""
+        return Subscriptions(SubscriptionRecords(self.base.database), self.clock)
+
+    @cached_property
     def settlement(self) -> Settlement:
         """Settles orders."""
-        return Settlement(self.orders, self.clock)
+        return Settlement(self.orders, self.subscriptions, self.clock)
 
     @cached_property
     def worker(self) -> PaymentWorker:
@@ -52,12 +60,19 @@ class PaymentsComposition:
     @cached_property
     def payments(self) -> Payments:
         """Purchases."""
-        return Payments(self.orders, self.gateway, self.settlement, self.clock, self.base.settings.console_url)
+        return Payments(
+            self.orders,
+            self.gateway,
+            self.settlement,
+            self.subscriptions,
+            self.clock,
+            self.base.settings.console_url,
+        )
 
     @cached_property
     def refunds(self) -> Refunds:
         """Money that goes back."""
-        return Refunds(self.orders, self._stored_refunds, self.gateway, self.clock)
+        return Refunds(self.orders, self._stored_refunds, self.gateway, self.clock, end_plan=self._end_plan)
 
     @cached_property
     def operator_refunds(self) -> OperatorRefunds:
@@ -77,3 +92,6 @@ class PaymentsComposition:
     def _refund_callbacks(self) -> RefundCallbacks:
         disputes = Disputes(self.base.database)
         return RefundCallbacks(self.orders, self.payments, self._stored_refunds, self.refunds, disputes, self.clock)
+
+    async def _end_plan(self, order: Order) -> None:
+        await self.subscriptions.end_plan(order.tenant, order.order_id)

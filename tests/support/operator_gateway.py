@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager, contextmanager
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from callmissed.platform.functions import AUTH_API, WEBHOOKS_API
+from callmissed.platform.functions import AUTH_API, BILLING_API, WEBHOOKS_API
 from callmissed.settings import CoreSettings
 from callmissed.web.lambda_handler import Event
 from functions.auth.composition import AuthComposition
 from functions.auth.handlers import api as accounts
+from functions.billing.composition import BillingComposition
+from functions.billing.handlers import api as billing
 from functions.webhooks.composition import WebhooksComposition
 from functions.webhooks.handlers import api as webhooks
 from local.api_gateway.gateway import ApiGateway
@@ -25,9 +27,10 @@ from tests.support.threads import uvicorn_serving
 @contextmanager
 def serving_operators(settings: CoreSettings, secrets: LocalSecrets) -> Generator[str]:
     """The base URL of a stage whose operator has the secret of a state folder."""
-    people, hooks = AuthComposition(settings), WebhooksComposition(settings)
+    people, hooks, money = AuthComposition(settings), WebhooksComposition(settings), BillingComposition(settings)
     functions = {
         AUTH_API.name: accounts.create_server(people, accounts.create_services(people)),
+        BILLING_API.name: billing.create_server(money, billing.create_services(money)),
         WEBHOOKS_API.name: webhooks.create_server(hooks, webhooks.create_services(hooks)),
     }
     gateway = ApiGateway(
@@ -39,6 +42,7 @@ def serving_operators(settings: CoreSettings, secrets: LocalSecrets) -> Generato
         yield
         await people.database.close()
         await hooks.database.close()
+        await money.database.close()
 
     with uvicorn_serving(create_local_app(gateway, gateway, lifespan=Starlette(lifespan=lifespan))) as url:
         yield url

@@ -19,6 +19,7 @@ from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
 from callmissed.platform.functions import (
     AUTH_API,
+    BILLING_API,
     BOTS_API,
     CALLBACKS_API,
     CONVERSATION_DRAFTS,
@@ -34,6 +35,9 @@ from functions.auth.authorizer import authorize, request_of
 from functions.auth.composition import AuthComposition
 from functions.auth.handlers.api import create_server as create_auth_server
 from functions.auth.handlers.api import create_services as create_auth_services
+from functions.billing.composition import BillingComposition
+from functions.billing.handlers.api import create_server as create_billing_server
+from functions.billing.handlers.api import create_services as create_billing_services
 from functions.bots.handlers.api import create_server as create_bots_server
 from functions.bots.handlers.api import create_services as create_bots_services
 from functions.bots.handlers.conversation_drafts import create_server as create_drafts_server
@@ -150,11 +154,15 @@ class WholeProduct:
         composition.__dict__["database"] = self.database
         self._bots = SealedComposition(settings)
         self._bots.__dict__["database"] = self.database
+        billing = BillingComposition(settings)
+        billing.__dict__["database"] = self.database
+        self.billing = create_billing_services(billing, clock=clock)
         self.inference = inference_app(self._container)
         self.handled: Mapping[str, ASGIApp] = {
             AUTH_API.name: create_auth_server(self.accounts, self.people),
             WEBHOOKS_API.name: create_server(composition, create_services(composition)),
             CONVERSATION_DRAFTS.name: create_drafts_server(self._bots, self._container),
+            BILLING_API.name: create_billing_server(billing, self.billing),
             BOTS_API.name: create_bots_server(self._bots, create_bots_services(self._bots, clock=clock)),
             CALLBACKS_API.name: RequestContextMiddleware(callbacks_app(settings, self.database)),
         }

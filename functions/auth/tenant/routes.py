@@ -9,7 +9,7 @@ from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.dependencies import ActorOf
 from functions.auth.error_responses import session_responses
-from functions.auth.tenant.schemas import BillingOut, OnboardingOut, TenantChanges, TenantSettingsOut, changes_of
+from functions.auth.tenant.schemas import OnboardingOut, TenantChanges, TenantSettingsOut, changes_of
 from functions.auth.tenant.service import Tenants
 from functions.auth.tenant.suspension import Suspensions
 
@@ -41,12 +41,6 @@ async def change_tenant(
 async def onboarding(person: PersonOf, tenants: TenantsOf) -> OnboardingOut:
     """Which first steps the tenant has taken."""
     return OnboardingOut.of(await tenants.onboarding(person.tenant))
-
-
-@router.get("/billing", summary="Get plan and usage", response_model=BillingOut, responses=session_responses(404))
-async def billing(person: PersonOf, tenants: TenantsOf, clock: ClockOf) -> BillingOut:
-    """The plan, what was used this month, and the limits of every plan."""
-    return BillingOut.of(await tenants.get(person.tenant), await tenants.usage(person.tenant, clock()))
 
 
 @router.post(

@@ -5,9 +5,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, StrictBool, StringConstraints, field_validator
 
-from callmissed.ledger.queries import Balance
-from callmissed.money import credits
-from callmissed.plans.plans import UNLIMITED, Plan, limits
 from callmissed.tenants.tenants import Tenant, TenantSettings, checked_name
 from callmissed.web.schemas import RequestModel
 from functions.auth.tenant.service import Onboarding
@@ -95,71 +92,8 @@ class OnboardingOut(BaseModel):
         )
 
 
-class UsageOut(BaseModel):
-    """A count and its limit; null without a limit."""
-
-    used: int
-    limit: int | None
-
-
-class PlanOut(BaseModel):
-    """Limits of a plan; null without a limit. Calls are those of a calendar month (UTC)."""
-
-    monthly_price_inr: int
-    calls: dict[str, int | None]
-    team_members: int | None
-    conversations: int | None
-    storage_bytes: int | None
-    voice_concurrency: int | None
-    default_rate_limit_rpm: int
-
-    @classmethod
-    def of(cls, plan: Plan) -> Self:
-        """What the plan allows."""
-        allowed = limits(plan)
-        return cls(
-            monthly_price_inr=allowed.monthly_price_inr,
-            calls={service: _limit(count) for service, count in allowed.monthly_quotas.items()},
-            team_members=_limit(allowed.team_members),
-            conversations=_limit(allowed.conversations),
-            storage_bytes=_limit(allowed.storage_bytes),
-            voice_concurrency=_limit(allowed.voice_concurrency),
-            default_rate_limit_rpm=allowed.default_rpm,
-        )
-
-
-class BillingOut(BaseModel):
-    """The plan, what was used in the month `period`, and what each plan allows. Money is in credits."""
-
-    plan: str
-    period: str
-    credit_balance: float
-    spent_credits: float
-    usage: dict[str, UsageOut]
-    limits: dict[str, PlanOut]
-
-    @classmethod
-    def of(cls, tenant: Tenant, money: Balance) -> Self:
-        """The tenant's billing."""
-        own = PlanOut.of(tenant.plan)
-        usage = {service: UsageOut(used=used, limit=own.calls[service]) for service, used in money.calls_made.items()}
-        usage["team_members"] = UsageOut(used=tenant.seats, limit=own.team_members)
-        return cls(
-            plan=str(tenant.plan),
-            period=f"{money.month // 100}-{money.month % 100:02}",
-            credit_balance=credits(money.available),
-            spent_credits=credits(money.spent),
-            usage=usage,
-            limits={str(plan): PlanOut.of(plan) for plan in Plan},
-        )
-
-
 def changes_of(body: TenantChanges) -> dict[str, Any]:
     """What the body names, with the default in the place of null. Raises ApiError 400 for the name."""
     named = body.model_dump(exclude_unset=True)
     changes = {name: getattr(_DEFAULTS, name) if value is None else value for name, value in named.items()}
     return changes | ({"name": checked_name(named["name"])} if "name" in named else {})
-
-
-def _limit(count: int) -> int | None:
-    return None if count >= UNLIMITED else count

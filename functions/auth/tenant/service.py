@@ -1,4 +1,4 @@
-"""The tenant of signed-in people: name and settings, what it has done so far, and what its plan allows."""
+"""The tenant of signed-in people: name and settings, and what it has done so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.keys.records import read_api_keys
-from callmissed.ledger.queries import Balance, balance, newest_entries
+from callmissed.ledger.queries import newest_entries
 from callmissed.tenants.tenants import Tenant, change_tenant, current_values, get_tenant
 
 _TRIES = 5
@@ -35,10 +35,6 @@ class Tenants:
     async def get(self, tenant_id: str) -> Tenant:
         """The tenant. Raises ApiError 404."""
         return await get_tenant(self._database, tenant_id, consistent=True)
-
-    async def usage(self, tenant_id: str, now: Micros) -> Balance:
-        """Credits and counters of this month. Raises ApiError 404."""
-        return await balance(self._database, tenant_id, now)
 
     async def change(self, tenant_id: str, changes: Mapping[str, Any], actor: Actor, now: Micros) -> Tenant:
         """Change name or settings, and nothing else. Raises ApiError 404, 409."""

@@ -17,16 +17,20 @@ from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.billing.composition import BillingComposition, compose
 from functions.billing.credits import routes as credits
+from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.service import Credits
+from functions.billing.overview import routes as overview
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
 from functions.billing.refunds import routes as refunds
 from functions.billing.refunds.operators import OperatorRefunds
+from functions.billing.subscriptions import routes as subscriptions
+from functions.billing.subscriptions.service import Subscriptions
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (credits.router, payments.router, refunds.router)
+ROUTERS = (overview.router, credits.router, payments.router, refunds.router, subscriptions.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +38,22 @@ class BillingServices:
     """The services of one process, which routes find by name in the application's state."""
 
     credits: Credits
+    costs: ServiceCosts
     payments: Payments
     operator_refunds: OperatorRefunds
+    subscriptions: Subscriptions
     clock: Clock
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
     """The services of one process, none of which opens a connection before use."""
-    purchases = PaymentsComposition(composition, clock)
+    bought = PaymentsComposition(composition, clock)
     return BillingServices(
         credits=Credits(composition.database),
-        payments=purchases.payments,
-        operator_refunds=purchases.operator_refunds,
+        costs=ServiceCosts(composition.settings),
+        payments=bought.payments,
+        subscriptions=bought.subscriptions,
+        operator_refunds=bought.operator_refunds,
         clock=clock,
     )
 

@@ -13,11 +13,11 @@ def gateway_failed() -> ApiError:
     return ApiError(502, "payment_gateway_error", "The payment gateway did not accept the request. Please retry.")
 
 
-def too_many_attempts() -> ApiError:
-    """400: the order had as many sessions as it may have."""
-    return invalid_request("The order was tried too often. Please make a new one.", "order_id", code="order_expired")
-
-
 def already_completed() -> ApiError:
     """400: there is nothing left to pay."""
     return invalid_request("The order is completed.", "order_id", code="order_completed")
+
+
+def order_expired() -> ApiError:
+    """400: the order is too old to be paid at its price, or was tried too often; the same may be ordered again."""
+    return ApiError(400, "order_expired", "This order has expired, with the price that it was made at. Order again.")

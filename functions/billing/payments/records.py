@@ -78,9 +78,11 @@ class Session:
 class Order:
     """One purchase order, with everything that was agreed when it was made.
 
-    `amount` includes the tax. `credits` are granted once it is paid. `payment_id` is the gateway's id of the payment
-    that settled it, and `paid_order` the attempt that was paid. `refunded` is the part of the amount that goes back,
-    `paid_back` the part that did, and `returned` are the credits that were taken for it.
+    `amount` includes the tax. `credits` are granted once it is paid, those of a plan with its period. `payment_id` is
+    the gateway's id of the payment that settled it, and `paid_order` the attempt that was paid. A plan's order has the
+    period's `full_price`, and in `unused_of` the start of the period whose unused share was taken off that. `refunded`
+    is the part of the amount that goes back, `paid_back` the part that did, and `returned` are the credits that were
+    taken for it.
     """
 
     order_id: str
@@ -105,6 +107,8 @@ class Order:
     paid_back: Paise = NO_MONEY
     returned: MicroCredits = NOTHING
     due: str = ""
+    full_price: Paise = NO_MONEY
+    unused_of: Micros | None = None
 
     @property
     def gateway_order(self) -> str:
@@ -118,8 +122,8 @@ class Order:
 
     @property
     def whole_credits(self) -> int:
-        """Whole credits of a top-up."""
-        return self.credits // CREDIT
+        """Whole credits of a top-up; 0 for other orders."""
+        return self.credits // CREDIT if self.kind is OrderKind.CREDIT_TOPUP else 0
 
     @property
     def plan(self) -> str | None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from callmissed.errors import invalid_request
 from callmissed.idempotency.operation import derived
+from callmissed.plans.plans import Plan
 from callmissed.web.actor import ActorOf
 from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import from_state
@@ -33,7 +34,9 @@ async def create_order(
     environment = payments.environment
     buyer = Buyer(person.tenant, person.user_id, actor, f"cm_{derived(operation.id, 'order')[:16]}")
     if new.type == "plan_upgrade":
-        raise invalid_request("A plan can't be ordered yet.", "type")
+        if new.plan is None:
+            raise invalid_request("Name the plan to upgrade to.", "plan")
+        return OrderOut.of(await payments.order_plan(buyer, Plan(new.plan)), environment)
     return OrderOut.of(await payments.order_credits(buyer, new.credits), environment)
 
 

@@ -10,18 +10,23 @@ from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, Clock, Micros, iso
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import CREDIT, MicroCredits, show_rupees
+from callmissed.plans.plans import Plan
 from callmissed.plans.price_lists import price_list
 from callmissed.tenants.tenants import get_tenant
 from callmissed.tenants.users import get_user
-from functions.billing.payments.errors import already_completed, gateway_failed, too_many_attempts
+from functions.billing.payments.errors import already_completed, gateway_failed, order_expired
 from functions.billing.payments.gateway import Customer, GatewayError, GatewayPayment, PaymentGateway
 from functions.billing.payments.records import MAX_ATTEMPTS, UNPAID, Order, OrderKind, Session
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.settlement import Settlement
+from functions.billing.subscriptions.service import Subscriptions
 
 _SESSION_EXPIRES = 20 * MINUTE
 _FIRST_LOOK = 3 * MINUTE
 _TRIES = 6
+_PLAN_ORDER_LIFETIME = 24 * 60 * MINUTE
+"""How long an order of a plan can be paid: its price is that of the moment at which it was made."""
+
 _ANY_PHONE = "9999999999"
 """The gateway wants a phone number, which people need not give us."""
 
@@ -40,11 +45,18 @@ class Payments:
     """The purchases of one stage."""
 
     def __init__(
-        self, orders: Orders, gateway: PaymentGateway, settlement: Settlement, clock: Clock, console_url: str = ""
+        self,
+        orders: Orders,
+        gateway: PaymentGateway,
+        settlement: Settlement,
+        subscriptions: Subscriptions,
+        clock: Clock,
+        console_url: str = "",
     ) -> None:
         self._orders = orders
         self._gateway = gateway
         self._settlement = settlement
+        self._subscriptions = subscriptions
         self._clock = clock
         self._console_url = console_url
 
@@ -79,6 +91,29 @@ class Payments:
         )
         return await self._opened(await self._created(order, buyer.actor))
 
+    async def order_plan(self, buyer: Buyer, plan: Plan) -> Order:
+        """An order of a period of `plan` with a session to pay it. Raises ApiError 400, 502, 503."""
+        now = self._clock()
+        offer = await self._subscriptions.offer(buyer.tenant, plan)
+        order = Order(
+            order_id=buyer.order_id,
+            tenant=buyer.tenant,
+            user_id=buyer.user_id,
+            kind=OrderKind.PLAN_UPGRADE,
+            amount=offer.amount,
+            plan_from=str(offer.plan_from),
+            plan_to=str(plan),
+            credits=offer.credits,
+            price_version=offer.prices.version,
+            tax_basis_points=offer.prices.tax_basis_points,
+            created=now,
+            session=Session(1, now),
+            due=iso(Micros(now + _FIRST_LOOK)),
+            full_price=offer.full_price,
+            unused_of=offer.unused_of,
+        )
+        return await self._opened(await self._created(order, buyer.actor))
+
     async def verify(self, tenant: str, order_id: str) -> Order:
         """The order as the gateway has it. Raises ApiError 404, 409, 502, 503."""
         order = await self._orders.get(tenant, order_id)
@@ -91,8 +126,9 @@ class Payments:
             raise already_completed()
         if order.session.is_live(self._clock()):
             return order
-        if order.session.number >= MAX_ATTEMPTS:
-            raise too_many_attempts()
+        too_old = bool(order.plan) and self._clock() - order.created > _PLAN_ORDER_LIFETIME
+        if too_old or order.session.number >= MAX_ATTEMPTS:
+            raise order_expired()
         order = await self._opened(await self.refresh(order))
         if order.status not in UNPAID:
             raise already_completed()

@@ -6,12 +6,13 @@ wallet raised, the event published. The transaction's condition is that the orde
 there.
 
 Money was taken, so a success is credited whatever came before it: a failure, or the order's expiry. A second success,
-of another payment, is given back. An amount that differs from the order's by more than a paisa grants nothing.
+of another payment, is given back, as is one for a plan that the tenant can't change to any more. An amount that differs
+from the order's by more than a paisa grants nothing.
 """
 
 from collections.abc import Sequence
 
-from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.dynamodb import DynamoError, TransactionCanceled, Unavailable
 from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Clock, Micros
 from callmissed.errors import ApiError
@@ -21,6 +22,7 @@ from callmissed.ledger.entries import EntryType
 from callmissed.ledger.grants import grant_operations
 from callmissed.money import rupees
 from callmissed.observability import count, get_logger
+from callmissed.plans.plans import Plan
 from functions.billing.payments.errors import amount_mismatch
 from functions.billing.payments.gateway import GatewayPayment, PaymentStatus
 from functions.billing.payments.records import UNPAID, Order, OrderStatus, PaymentState, StoredPayment
@@ -31,6 +33,8 @@ from functions.billing.payments.repository import (
     payment_operation,
     settled_operation,
 )
+from functions.billing.subscriptions.records import PlanPurchase
+from functions.billing.subscriptions.service import Subscriptions
 
 _TRIES = 6
 _MAX_DIFFERENCE = 1
@@ -42,8 +46,9 @@ _logger = get_logger("payments")
 class Settlement:
     """Settles the orders of one stage. Raises Unavailable."""
 
-    def __init__(self, orders: Orders, clock: Clock) -> None:
+    def __init__(self, orders: Orders, subscriptions: Subscriptions, clock: Clock) -> None:
         self._orders = orders
+        self._subscriptions = subscriptions
         self._clock = clock
 
     async def apply(self, order: Order, payment: GatewayPayment) -> Order:
@@ -54,11 +59,11 @@ class Settlement:
             state = await self._orders.payment(order.order_id, payment.payment_id)
             outcome = _outcome(order, payment)
             if state is None or (state is PaymentState.FAILED and outcome is not PaymentState.FAILED):
-                if not await self._write(order, payment, outcome):
+                state = await self._write(order, payment, outcome)
+                if state is None:
                     order = await self._orders.get(order.tenant, order.order_id)
                     continue
-                _report(order, outcome)
-                state = outcome
+                await self._follow(order, state)
             if state is PaymentState.MISMATCH:
                 raise amount_mismatch()
             return await self._orders.get(order.tenant, order.order_id)
@@ -76,28 +81,33 @@ class Settlement:
             raise refused
         return order
 
-    async def _write(self, order: Order, payment: GatewayPayment, outcome: PaymentState) -> bool:
-        """Write the payment and what follows from it; False when order or payment changed meanwhile."""
+    async def _write(self, order: Order, payment: GatewayPayment, outcome: PaymentState) -> PaymentState | None:
+        """Write the payment and what follows from it; None when order, payment or plan changed meanwhile."""
         now = self._clock()
+        granted = await self._granted(order, now) if outcome is PaymentState.SETTLED else []
         stored = StoredPayment(
             order_id=order.order_id,
             payment_id=payment.payment_id,
-            state=outcome,
+            state=PaymentState.SURPLUS if granted is None else outcome,
             amount=payment.amount,
             currency=payment.currency,
             method=payment.method,
             seen=now,
             gateway_order=payment.gateway_order,
         )
-        granted = await self._granted(order, now) if outcome is PaymentState.SETTLED else []
-        operations = [payment_operation(stored), *_consequences(order, payment, stored, granted, now)]
+        operations = [payment_operation(stored), *_consequences(order, payment, stored, granted or (), now)]
         try:
             await self._orders.database.transact(operations)
         except TransactionCanceled:
-            return False
-        return True
+            return None
+        return stored.state
 
-    async def _granted(self, order: Order, now: Micros) -> list[WriteOperation]:
+    async def _granted(self, order: Order, now: Micros) -> list[WriteOperation] | None:
+        """What a paid order brings; None where it can bring that no longer."""
+        if order.plan:
+            purchase = PlanPurchase(order.order_id, Plan(order.plan), order.full_price, order.credits)
+            return await self._subscriptions.purchase_operations(order.tenant, purchase, order.unused_of, now)
+        description = f"Credit top-up ({order.whole_credits} credits)"
         return await grant_operations(
             self._orders.database,
             order.tenant,
@@ -105,8 +115,17 @@ class Settlement:
             order.order_id,
             now,
             kind=EntryType.PURCHASE,
-            description=f"Credit top-up ({order.whole_credits} credits)",
+            description=description,
         )
+
+    async def _follow(self, order: Order, outcome: PaymentState) -> None:
+        """Ring for what people must see to, and let a bought plan reach all keys; the sweep does what is left."""
+        _report(order, outcome)
+        if outcome is PaymentState.SETTLED and order.plan:
+            try:
+                await self._subscriptions.advance(order.tenant)
+            except (DynamoError, ApiError):
+                _logger.warning("a plan is not applied yet", extra={"order": order.order_id}, exc_info=True)
 
 
 def _outcome(order: Order, payment: GatewayPayment) -> PaymentState:
@@ -123,7 +142,8 @@ def _consequences(
     if stored.state is PaymentState.SETTLED:
         return [settled_operation(order, stored), *granted, _event(order, _succeeded(order), now, "paid")]
     if stored.state is PaymentState.SURPLUS:
-        return [surplus_operation(order, stored, now)]
+        closed = [closed_operation(order, OrderStatus.EXPIRED)] if order.status in UNPAID else []
+        return [surplus_operation(order, stored, now), *closed]
     if stored.state is PaymentState.MISMATCH or order.status not in (OrderStatus.PENDING, OrderStatus.FAILED):
         return []
     failed = _failed(order, payment.reason)

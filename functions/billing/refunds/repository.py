@@ -8,9 +8,9 @@ from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, put_operation, update_operation
 from callmissed.clock import Micros, iso
 from callmissed.ledger.entries import EntryType
-from callmissed.ledger.grants import grant_operations
+from callmissed.ledger.grants import grant_operations, was_applied
 from callmissed.ledger.returns import return_operations
-from callmissed.money import MicroCredits, Paise
+from callmissed.money import NOTHING, MicroCredits, Paise
 from callmissed.platform.tables import BILLING, BILLING_DUE
 from functions.billing.payments.records import Order, OrderStatus, order_key
 from functions.billing.payments.refund_records import (
@@ -22,6 +22,7 @@ from functions.billing.payments.refund_records import (
     refund_of,
     refund_record,
 )
+from functions.billing.subscriptions.service import plan_grant_id
 
 
 class StoredRefunds:
@@ -43,6 +44,12 @@ class StoredRefunds:
                 refund = refund_of(item) if item else None
                 if refund is not None and refund.due and refund.due <= iso(now):
                     yield refund
+
+    async def granted(self, order: Order) -> MicroCredits:
+        """The credits that the order brought: a renewal of a plan brings them when its period begins."""
+        if order.plan and not await was_applied(self.database, order.tenant, plan_grant_id(order.order_id)):
+            return NOTHING
+        return order.credits
 
     async def look_again(self, refund: Refund, moment: Micros) -> None:
         """Put the refund into the index `due` at `moment`, if it is due as it was read."""

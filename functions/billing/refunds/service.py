@@ -65,7 +65,8 @@ class Refunds:
         """Write the refund of `amount`, by default of all that is left, and take its credits back; once for its id.
 
         `capped`: the money goes back anyway, so of a larger amount only what is left counts.
-        Raises ApiError 400 for an order that is not paid, and for more than is left.
+        A plan whose order is refunded in full ends first. Raises ApiError 400 for an order that is not paid, and for
+        more than is left.
         """
         for _ in range(_TRIES):
             order, earlier = await self._read(refund)
@@ -73,6 +74,9 @@ class Refunds:
                 return earlier
             try:
                 new = _share(order, refund, amount, capped=capped)
+                if order.plan and self._end_plan and order.refunded + new.counted >= order.amount:
+                    await self._end_plan(order)  # before its credits are counted: no period may begin after that
+                new = replace(new, credits=_credits(order, new.counted, await self._stored.granted(order)))
                 await self._stored.create(order, new, self._clock(), also)
             except TransactionCanceled:
                 continue
@@ -82,10 +86,8 @@ class Refunds:
     async def follow(self, refund: Refund, seen: GatewayRefund | None = None) -> Refund:
         """The refund as the gateway has it; one that it does not know is asked for. Raises GatewayError, ApiError 503.
 
-        `seen` is what a callback said: it counts where the gateway shows nothing. A plan ends before its money goes
-        back.
+        `seen` is what a callback said: it counts where the gateway shows nothing.
         """
-        await self._end(refund)
         if refund.origin is RefundOrigin.DISPUTE:
             return refund
         found = await self._gateway.find_refund(refund.gateway_order, refund.gateway_refund) or seen
@@ -145,20 +147,12 @@ class Refunds:
         order = await self._orders.get(refund.tenant, refund.order_id)
         return order, await self._stored.find(refund.order_id, refund.refund_id)
 
-    async def _end(self, refund: Refund) -> None:
-        """End the plan of an order that is refunded in full."""
-        if self._end_plan is None or not refund.counted or refund.state is RefundState.FAILED:
-            return
-        order = await self._orders.get(refund.tenant, refund.order_id)
-        if order.plan is not None and order.refunded >= order.amount:
-            await self._end_plan(order)
-
     def _after(self, later: int) -> str:
         return iso(Micros(self._clock() + later))
 
 
 def _share(order: Order, refund: Refund, amount: Paise | None, *, capped: bool) -> Refund:
-    """The refund with its share of the order's price and credits."""
+    """The refund with its share of the order's price."""
     if order.status in UNPAID:
         raise not_paid()
     left = Paise(order.amount - order.refunded)
@@ -166,14 +160,14 @@ def _share(order: Order, refund: Refund, amount: Paise | None, *, capped: bool) 
     counted = Paise(min(wanted, left)) if capped else wanted
     if not capped and not 1 <= counted <= left:
         raise more_than_paid(left)
-    credits = _credits(order, counted) if counted else NOTHING
-    return replace(refund, amount=wanted, counted=counted, credits=credits)
+    return replace(refund, amount=wanted, counted=counted)
 
 
-def _credits(order: Order, counted: Paise) -> MicroCredits:
+def _credits(order: Order, counted: Paise, granted: MicroCredits) -> MicroCredits:
     """The credits of the next `counted` paise: of all refunds together their share rounded down, of the whole all."""
-    refunded = order.refunded + counted
-    return MicroCredits(max(0, order.credits * refunded // order.amount - order.returned))
+    if not counted:
+        return NOTHING
+    return MicroCredits(max(0, granted * (order.refunded + counted) // order.amount - order.returned))
 
 
 def _report(before: Refund, after: Refund) -> None:

@@ -25,7 +25,7 @@ from callmissed.tenants.tenants import create_tenant
 from functions.billing.composition import BillingComposition
 from functions.billing.payments.cashfree import Cashfree, CashfreeAccount
 from functions.billing.payments.gateway import GatewayPayment, PaymentStatus
-from functions.billing.payments.records import Order, OrderKind, PaymentState, gateway_order, order_key
+from functions.billing.payments.records import Order, PaymentState, gateway_order
 from functions.billing.payments.refund_records import Refund, refund_of
 from functions.billing.payments.service import Buyer, Payments
 from functions.billing.payments.sweep import OrderSweep, OrderSweepReport
@@ -140,10 +140,14 @@ class Purchases:
         """The order's refunds."""
         return [refund_of(item) for item in await self.items(order, "REFUND#")]
 
-    async def make_plan_order(self, order: Order) -> None:
-        """Let the order be one of a plan."""
-        kind = {"kind": str(OrderKind.PLAN_UPGRADE), "plan_to": "pro"}
-        assert await self.database.update_if(BILLING, order_key(order.order_id), set=kind)
+    async def paid_plan(self, plan: Plan) -> Order:
+        """An order of a plan that was paid."""
+        order = await self.payments.order_plan(self.buyer(), plan)
+        assert await self.receive(*self.pay(order)) == []
+        return await self.find(order)
+
+    async def plan(self) -> Plan:
+        return (await self.composition.subscriptions.advance(self.tenant)).plan
 
     async def debt(self) -> float:
         return (await balance(self.database, self.tenant, Micros(self.now))).debt / CREDIT

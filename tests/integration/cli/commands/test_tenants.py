@@ -36,3 +36,18 @@ def test_tenant_is_suspended_and_reactivated(line: CommandLine) -> None:
 
     assert line.json("tenants", "reactivate", "--tenant", tenant, "--reason", "paid")["status"] == "active"
     assert line.call(secret).key.tenant == tenant
+
+
+def test_tenant_is_put_on_a_plan_with_its_keys(line: CommandLine) -> None:
+    tenant = line.tenant()
+    secret = line.json("keys", "create", "--tenant", tenant, "--name", "t")["secret"]
+
+    given = line.json("tenants", "set-plan", "pro", "--tenant", tenant, "--reason", "agreed")
+
+    assert (given["plan"], given["status"], given["ends_at"]) == ("pro", "active", None)
+    assert line.json("tenants", "show", "--tenant", tenant)["plan"] == "pro"
+    assert line.call(secret).key.plan == "pro"
+    late = line.run(
+        "tenants", "set-plan", "pro", "--tenant", tenant, "--reason", "r", "--until", "2020-01-01T00:00:00Z"
+    )
+    assert late.exit_code == 1

@@ -90,6 +90,15 @@ def changed_items(
     return [(item, found[item.key_hash]) for item in items]
 
 
+def on_plan(key: ApiKey, items: Sequence[KeyItem], plan: str, now: Micros) -> tuple[ApiKey, list[KeyItem]]:
+    """The key's record, and the hot items of its secrets, on another plan of the tenant: its models, and its rate.
+
+    A key with a rate of its own keeps that.
+    """
+    after = replace(key, rpm=item_fields(policy_of(key), plan)["rpm"])
+    return after, [replace(_at_rate(item, after.rpm, now), plan=plan) for item in items]
+
+
 def _at_rate(item: KeyItem, rpm: int, now: Micros) -> KeyItem:
     """The item at another rate. Calls of the last seconds count at the higher one of the two rates."""
     interval, tolerance = interval_of(rpm), tolerance_of(rpm)

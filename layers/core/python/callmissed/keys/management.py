@@ -40,7 +40,7 @@ from callmissed.keys.records import (
 from callmissed.keys.rotation.secret_rotation import RotationPlan, plan_rotation
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
 from callmissed.keys.state import last_use
-from callmissed.tenants.tenants import checked_name, get_tenant, require_active
+from callmissed.tenants.tenants import Tenant, checked_name, get_tenant, require_active
 
 MAX_OVERLAP_MINUTES = 24 * 60
 MAX_EARLIER_SECRETS = 5
@@ -95,22 +95,35 @@ class KeyManager:
         """
         check_expiry(policy.expires, now)
         name, policy = checked_name(name), checked(policy)
-        plan = (await get_tenant(self._database, tenant, consistent=True)).plan  # it may have been created just now
         secret, key_id = new_secret(mode), key_id or new_id("key")
         hashed = key_hash(self._pepper, secret)
-        item = new_key_item(key_hash=hashed, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
-        record = new_api_key(item, name=name, masked=masked(secret), policy=policy, now=now, operation=operation)
-        try:
-            await self._database.transact(
-                [*create_operations(item, record), *audit(None, record), require_active(tenant)]
+        for _ in range(_TRIES):
+            owner = await get_tenant(self._database, tenant, consistent=True)  # it may have been created just now
+            item = new_key_item(
+                key_hash=hashed, key_id=key_id, tenant=tenant, plan=owner.plan, mode=mode, policy=policy, now=now
             )
+            record = new_api_key(item, name=name, masked=masked(secret), policy=policy, now=now, operation=operation)
+            made = await self._created(item, record, owner, audit)
+            if made is None:
+                return await self._repeat(await self.get(tenant, key_id), operation, audit)
+            if made:
+                return NewKey(record, secret)
+        raise _changed_meanwhile()
+
+    async def _created(self, item: KeyItem, record: ApiKey, owner: Tenant, audit: Audit) -> bool | None:
+        """Write a new key; False when its tenant's plan has changed, None when the key exists."""
+        required = require_active(owner.tenant_id, owner.plan)
+        try:
+            await self._database.transact([*create_operations(item, record), *audit(None, record), required])
         except TransactionCanceled as canceled:
             if canceled.reasons[-1] == _FAILED:
-                raise account_closed() from None
+                if not owner.is_active:
+                    raise account_closed() from None
+                return False
             if canceled.reasons[0] != _FAILED:
                 raise _limit_reached() from None
-            return await self._repeat(await self.get(tenant, key_id), operation, audit)
-        return NewKey(record, secret)
+            return None
+        return True
 
     async def get(self, tenant: str, key_id: str) -> ApiKey:
         """The key's record. Raises ApiError 404."""

@@ -11,6 +11,7 @@ from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
+from callmissed.ledger.history.checkpoints import late_operations
 from callmissed.ledger.shards import all_wallets, credit_operations
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
@@ -108,7 +109,13 @@ async def movement_operations(database: Database, entry: LedgerEntry, operation_
         put_new_operation(TENANTS, applied),
         put_operation(LEDGER, to_record(entry), must_not_exist=("entry",)),
         *credit_operations(wallets, entry.change),
+        *late_operations(entry),
     ]
+
+
+async def was_applied(database: Database, tenant: str, operation_id: str) -> bool:
+    """Whether credits of this tenant were moved under `operation_id`. Raises Unavailable."""
+    return bool(await database.get(TENANTS, {"tenant": tenant, "item": f"PAYMENT#{operation_id}"}))
 
 
 async def apply_once(database: Database, entry: LedgerEntry, operation_id: str, also: Sequence[WriteOperation]) -> bool:

@@ -14,9 +14,9 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import above
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.clock import MINUTE, Micros
-from callmissed.ids import new_call_id
+from callmissed.clock import Micros
 from callmissed.ledger.entries import Account, EntryType
+from callmissed.ledger.history.checkpoints import SEGMENT, final_before, past_changed_operation, write_checkpoints
 from callmissed.ledger.records import wallet_of
 from callmissed.ledger.shards import owner, wallet_id
 from callmissed.ledger.sweep import wallets
@@ -25,8 +25,6 @@ from callmissed.money import NOTHING, MicroCredits, total
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
 
 _MARK = "RECONCILED"
-_SETTLED_AFTER = 60 * MINUTE
-"""Entries of calls that began longer ago, and hold nothing, are final: a hold lives a third of that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,8 @@ async def reconcile(database: Database, now: Micros) -> ReconcileReport:
     """Compare every tenant at `now`. Raises Unavailable when wallets can't be listed.
 
     Final entries are summed once and stored with the tenant, so a night reads only the day's entries. Where
-    the stored sums differ, all entries are counted again: a call may have settled long after it began.
+    the stored sums differ, all entries are counted again: a call may have settled long after it began. On the way,
+    checkpoints of the history are written where a thousand entries are without one.
     """
     report = ReconcileReport()
     for tenant, shards in (await _tenants(database)).items():
@@ -78,6 +77,7 @@ async def reconcile(database: Database, now: Micros) -> ReconcileReport:
         try:
             drift = await _compare(database, tenant, shards, now, await _mark(database, tenant))
             if drift is not None:
+                await database.transact([past_changed_operation(tenant)])
                 drift = await _compare(database, tenant, shards, now, _new_mark(tenant))
         except Unavailable:
             report.unread.append(tenant)
@@ -98,8 +98,10 @@ async def _tenants(database: Database) -> dict[str, int]:
 async def _compare(database: Database, tenant: str, shards: int, now: Micros, mark: Item) -> Drift | None:
     """The drift when entries since the mark are counted; without one, the mark is moved."""
     before = await _read(database, tenant, shards)
-    final, fresh = await _sum(database, tenant, mark, min([_cut(now), *_held(before)]))
+    cut = final_before(before, now)
+    final, fresh = await _sum(database, tenant, mark, cut)
     after = await _read(database, tenant, shards)
+    await _keep_checkpoints(database, final, cut)
     standing = _held(after)
     charged = final["charged"] + fresh.charged
     applied = charged - sum(amount for call_id, amount in fresh.pending.items() if call_id in standing)
@@ -142,12 +144,20 @@ async def _sum(database: Database, tenant: str, mark: Item, cut: str) -> tuple[I
             final["credited"] += credited
             final["debited"] += debited
             final["upto"] = entry["entry"]
+            final["entries"] += 1
         else:
             fresh.charged += charged
             fresh.credited += credited
             fresh.debited += debited
             fresh.pending[entry["entry"]] = charged
     return final, fresh
+
+
+async def _keep_checkpoints(database: Database, final: Item, cut: str) -> None:
+    """Write checkpoints of the history where they are due, and count in the mark how far they were looked for."""
+    if final["entries"] - final["checkpointed"] >= SEGMENT:
+        await write_checkpoints(database, final["tenant"], cut)
+        final["checkpointed"] = final["entries"] // SEGMENT * SEGMENT
 
 
 def _entries(database: Database, tenant: str, after: str) -> AsyncIterator[Item]:
@@ -170,11 +180,8 @@ async def _mark(database: Database, tenant: str) -> Item:
 
 
 def _new_mark(tenant: str) -> Item:
-    return {"tenant": tenant, "item": _MARK, "upto": " ", "charged": 0, "credited": 0, "debited": 0}
-
-
-def _cut(now: Micros) -> str:
-    return new_call_id(Micros(now - _SETTLED_AFTER), 1, 0)[:10]
+    key = {"tenant": tenant, "item": _MARK}
+    return key | {"upto": " ", "charged": 0, "credited": 0, "debited": 0, "entries": 0, "checkpointed": 0}
 
 
 def _held(shards: Iterable[Wallet]) -> set[str]:

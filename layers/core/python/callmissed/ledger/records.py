@@ -95,6 +95,20 @@ def shift_operation(
     return update_operation(WALLETS, {"id": wallet_id}, add=moved, expected=expected or {})
 
 
+def change_plan_operation(
+    first: Wallet, plan: str, gained: Mapping[str, int], credits: int, budget: int
+) -> WriteOperation:
+    """The operation that puts the tenant's first wallet on `plan`, if its plan and month are as they were read.
+
+    Its calls left this month change by `gained`; `credits` and `budget` come from the other wallets, or go to them.
+    """
+    more = {"av": credits, "gr": credits, "bl": budget, "bud": budget}
+    more |= {_quota(service): count for service, count in gained.items()}
+    expected: dict[str, Any] = {"plan": first.plan, "mon": first.month, **still_has(credits, budget)}
+    added = {letter: amount for letter, amount in more.items() if amount}
+    return update_operation(WALLETS, {"id": first.wallet_id}, set={"plan": plan}, add=added, expected=expected)
+
+
 def still_has(credits: int, budget: int) -> dict[str, Comparison]:
     """Expectation of `shift_operation` that the wallet still has what leaves it; what comes into it needs none."""
     given = {"av": -credits, "bl": -budget}
@@ -167,17 +181,18 @@ def resolve_operation(
 async def start_month(database: Database, wallet: Wallet, month: int) -> None:
     """Start `month`: counters are reset, and holds in flight count for the new month. Raises Unavailable.
 
-    Does nothing when another call started it first.
+    Does nothing when another call started it first, or the plan has changed: the quotas would be those of the old one.
     """
     fresh = {_quota(service): left for service, left in fresh_quotas(wallet.plan).items()}
     counters = ", ".join(f"#{name} = :{name}" for name in fresh)
     values = {":new": month, ":old": wallet.month, ":zero": 0, **{f":{name}": left for name, left in fresh.items()}}
+    values |= {":plan": wallet.plan}
     request = {
         "TableName": database.name(WALLETS),
         "Key": to_item({"id": wallet.wallet_id}),
         "UpdateExpression": f"SET mon = :new, spt = spt + sp, bl = bl + sp, sp = :zero, {counters}",
-        "ConditionExpression": "mon = :old",
-        "ExpressionAttributeNames": {f"#{name}": name for name in fresh},
+        "ConditionExpression": "mon = :old AND #plan = :plan",  # the quotas are those of the plan
+        "ExpressionAttributeNames": {"#plan": "plan", **{f"#{name}": name for name in fresh}},
         "ExpressionAttributeValues": to_item(values),
     }
     with suppress(ConditionFailed):

@@ -110,9 +110,13 @@ def tenant_key(tenant_id: str) -> Item:
     return {"tenant": tenant_id, "item": _RECORD}
 
 
-def require_active(tenant_id: str) -> WriteOperation:
-    """Fail the transaction unless the tenant is active: for whatever must not come to be while it is suspended."""
-    return require_status(tenant_id, TenantStatus.ACTIVE)
+def require_active(tenant_id: str, plan: Plan | None = None) -> WriteOperation:
+    """Fail the transaction unless the tenant is active: for whatever must not come to be while it is suspended.
+
+    With a `plan`, fail it too unless that is the tenant's: for whatever copies the plan.
+    """
+    expected = {**_ACTIVE, **({"plan": str(plan)} if plan else {})}
+    return check_operation(TENANTS, tenant_key(tenant_id), expected=expected)
 
 
 def require_status(tenant_id: str, status: TenantStatus) -> WriteOperation:
@@ -123,6 +127,11 @@ def require_status(tenant_id: str, status: TenantStatus) -> WriteOperation:
 def change_status(tenant_id: str, status: TenantStatus, expected: Mapping[str, Value | Comparison]) -> WriteOperation:
     """Change the status of a tenant whose record is as `expected`."""
     return update_operation(TENANTS, tenant_key(tenant_id), set={"status": str(status)}, expected=expected)
+
+
+def change_plan(tenant_id: str, plan: Plan) -> WriteOperation:
+    """Name the plan in the tenant's record."""
+    return update_operation(TENANTS, tenant_key(tenant_id), set={"plan": str(plan)})
 
 
 def take_seat(tenant_id: str, max_seats: int) -> WriteOperation:

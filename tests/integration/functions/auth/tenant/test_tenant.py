@@ -5,13 +5,6 @@ from typing import Any
 
 import pytest
 
-from callmissed.clock import month_of
-from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, EntryType, LedgerEntry
-from callmissed.ledger.grants import grant
-from callmissed.ledger.holds import Ledger
-from callmissed.money import CREDIT, MicroCredits
-from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
 from tests.support.people import SignedIn, new_member, new_tenant
 from tests.support.whole_product import Reply, WholeProduct
@@ -120,41 +113,3 @@ async def test_first_steps_are_those_that_were_taken(product: WholeProduct) -> N
     await new_member(owner, Role.AGENT)
 
     assert await get(owner, "/onboarding") == nothing | {"api_key_created": True, "team_invited": True}
-
-
-async def test_billing_shows_plan_usage_and_all_limits(product: WholeProduct) -> None:
-    owner = await new_tenant(product, plan=Plan.FREE)
-    agent = await new_member(owner, Role.AGENT)
-    now = product.clock()
-    await grant(product.database, tenant=owner.tenant, amount=MicroCredits(5 * CREDIT), operation_id="first", now=now)
-    await bill(product, owner.tenant)
-
-    billing = await get(agent, "/billing")
-
-    month = month_of(now)
-    assert (billing["plan"], billing["period"]) == ("free", f"{month // 100}-{month % 100:02}")
-    assert (billing["credit_balance"], billing["spent_credits"]) == (4.0, 1.0)
-    assert billing["usage"]["llm"] == {"used": 1, "limit": 100}
-    assert billing["usage"]["search"] == {"used": 0, "limit": None}
-    assert billing["usage"]["team_members"] == {"used": 2, "limit": 2}
-    assert list(billing["limits"]) == ["free", "starter", "pro", "enterprise"]
-    assert billing["limits"]["enterprise"]["team_members"] is None
-    assert billing["limits"]["starter"]["calls"]["llm"] == 5000
-
-
-async def bill(product: WholeProduct, tenant: str) -> None:
-    """One settled call for one credit."""
-    now, ledger = product.clock(), Ledger(product.database)
-    call_id = new_call_id(now, 20)
-    hold, _ = await ledger.hold(tenant, call_id, "llm", MicroCredits(CREDIT))
-    entry = LedgerEntry(
-        tenant,
-        call_id,
-        EntryType.DEDUCTION,
-        MicroCredits(CREDIT),
-        Account.HELD,
-        Account.REVENUE,
-        now,
-        held=(hold.amount, hold.attempt),
-    )
-    await ledger.settle(hold, entry)

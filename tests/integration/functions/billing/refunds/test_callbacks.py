@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from callmissed.clock import MINUTE
+from callmissed.money import CREDIT
+from callmissed.plans.plans import Plan
 from functions.billing.payments.records import Order, OrderStatus
 from functions.billing.payments.refund_records import RefundOrigin, RefundState
 from local.fakes.cashfree.fake import FakeCashfree
@@ -265,18 +268,30 @@ async def test_concurrent_callbacks_of_one_dispute_ring_once(
     await purchases.check()
 
 
-async def test_plan_ends_before_the_money_goes_back(purchases: Purchases, cashfree: FakeCashfree) -> None:
-    order, ended = await purchases.paid_order(), list[str]()
+async def test_plan_ends_before_the_money_goes_back(purchases: Purchases) -> None:
+    await purchases.open(Plan.FREE)
+    order = await purchases.paid_plan(Plan.STARTER)
+    granted = await purchases.credits()
+    assert granted == order.credits / CREDIT > 0
+    await purchases.refund(order, order.amount // 2, "half")
+    assert (await purchases.plan(), await purchases.credits()) == (Plan.STARTER, granted / 2)
 
-    async def end_plan(plan_order: Order) -> None:
-        assert cashfree.order(order.gateway_order).refunds == {}
-        ended.append(plan_order.order_id)
+    await purchases.refund(order, None, "the rest")
 
-    purchases.composition.refunds._end_plan = end_plan
-    await purchases.refund(order, 100, "a part")
-    await purchases.make_plan_order(order)
-    await purchases.refund(order, 100, "another part")
-    assert ended == []
-    cashfree.order(order.gateway_order).refunds.clear()
-    await purchases.refund(order)
-    assert ended == [order.order_id]
+    assert (await purchases.plan(), await purchases.credits()) == (Plan.FREE, 0)
+    assert (await purchases.find(order)).status is OrderStatus.REFUNDED
+    await purchases.check()
+
+
+async def test_renewal_that_has_not_begun_has_no_credits_to_return(purchases: Purchases) -> None:
+    await purchases.open(Plan.FREE)
+    await purchases.paid_plan(Plan.STARTER)
+    purchases.now += 25 * 24 * 60 * MINUTE
+    granted = await purchases.credits()
+    renewal = await purchases.paid_plan(Plan.STARTER)
+    assert await purchases.credits() == granted
+
+    assert (await purchases.refund(renewal)).credits == 0
+
+    assert (await purchases.plan(), await purchases.credits()) == (Plan.STARTER, granted)
+    await purchases.check()

@@ -1,7 +1,7 @@
 """The billing slice's functions and schedules."""
 
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
-from callmissed.platform.resources import PAYMENT_SECRETS, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import AUDIT, BILLING, IDEMPOTENCY, KEYS, LEDGER, OUTBOX, TENANTS, WALLETS
 
 LEDGER_SWEEP = Function(
@@ -25,7 +25,7 @@ LEDGER_RECONCILE = Function(
     tables={
         WALLETS.name: ("dynamodb:Scan", "dynamodb:GetItem"),
         LEDGER.name: READ,
-        TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+        TENANTS.name: (*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
     },
 )
 LEDGER_EVENTS = Function(
@@ -44,8 +44,10 @@ _SETTLEMENT_TABLES = {
     LEDGER.name: (*READ, "dynamodb:PutItem"),
     TENANTS.name: (*READ_WRITE, "dynamodb:ConditionCheckItem"),
     OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+    KEYS.name: ("dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+    AUDIT.name: ("dynamodb:PutItem",),
 }
-"""What settles an order: its credits and its event are written with it."""
+"""What settles an order: its credits and its event are written with it, and its plan reaches wallets and keys."""
 
 BILLING_API = Function(
     "billing",
@@ -53,9 +55,13 @@ BILLING_API = Function(
     handler="functions.billing.handlers.api.handler",
     dependencies="api",
     memory_mb=1024,
-    tables={**_SETTLEMENT_TABLES, AUDIT.name: ("dynamodb:PutItem",), IDEMPOTENCY.name: IDEMPOTENT_ANSWERS},
+    tables={
+        **_SETTLEMENT_TABLES,
+        TENANTS.name: (*READ_WRITE, "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem"),
+        IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+    },
     indexes={BILLING.name: ("dynamodb:Query",)},
-    needs=(SEALING_KEYS, PAYMENT_SECRETS, RESPONSES_BUCKET),
+    needs=(SEALING_KEYS, PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET),
     settings=("console_url",),
 )
 PAYMENT_WORKER = Function(
@@ -78,10 +84,39 @@ ORDER_SWEEP = Function(
     needs=(PAYMENT_SECRETS,),
     settings=("console_url",),
 )
+SUBSCRIPTION_SWEEP = Function(
+    "subscription-sweep",
+    slice="billing",
+    handler="functions.billing.handlers.subscription_sweep.handler",
+    timeout_seconds=55,
+    tables={
+        BILLING.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"),
+        WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+        LEDGER.name: ("dynamodb:PutItem",),
+        TENANTS.name: (*READ, "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        KEYS.name: ("dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+        AUDIT.name: ("dynamodb:PutItem",),
+    },
+    indexes={BILLING.name: ("dynamodb:Query",)},
+)
 
-FUNCTIONS = (LEDGER_SWEEP, LEDGER_RECONCILE, LEDGER_EVENTS, BILLING_API, PAYMENT_WORKER, ORDER_SWEEP)
+FUNCTIONS = (
+    LEDGER_SWEEP,
+    LEDGER_RECONCILE,
+    LEDGER_EVENTS,
+    BILLING_API,
+    PAYMENT_WORKER,
+    ORDER_SWEEP,
+    SUBSCRIPTION_SWEEP,
+)
 SCHEDULES = (
     Schedule("hold-sweep", LEDGER_SWEEP.name, "rate(1 minute)", "resolve holds whose call never settled"),
     Schedule("ledger-reconcile", LEDGER_RECONCILE.name, "cron(30 20 * * ? *)", "compare wallets with their entries"),
     Schedule("order-sweep", ORDER_SWEEP.name, "rate(5 minutes)", "ask the payment gateway about unpaid orders"),
+    Schedule(
+        "subscription-sweep",
+        SUBSCRIPTION_SWEEP.name,
+        "rate(5 minutes)",
+        "end periods of plans, and complete changes of plans that were interrupted",
+    ),
 )

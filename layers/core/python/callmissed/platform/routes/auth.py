@@ -73,7 +73,6 @@ ROUTES = (
     _session("GET", _TENANT, while_inactive=True),
     _session("PATCH", _TENANT, MANAGERS),
     _session("GET", f"{_TENANT}/onboarding"),
-    _session("GET", f"{_TENANT}/billing"),
     _session("POST", f"{_TENANT}/deactivate", OWNER_ONLY, while_inactive=True),
     _session("POST", f"{_TENANT}/reactivate", OWNER_ONLY, while_inactive=True),
     _session("GET", "/api/v1/audit/events.csv", MANAGERS),

@@ -11,11 +11,15 @@ def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE) -> Route
 
 
 ROUTES = (
+    _session("GET", "/api/v1/tenants/me/billing"),
     Route("GET", f"{_CREDITS}/packs", "billing", Auth.PUBLIC),
     _session("GET", f"{_CREDITS}/balance"),
+    _session("GET", f"{_CREDITS}/transactions"),
     _session("POST", f"{_PAYMENTS}/create-order", MANAGERS),
     _session("POST", f"{_PAYMENTS}/verify"),
     _session("POST", f"{_PAYMENTS}/retry", MANAGERS),
     _session("GET", f"{_PAYMENTS}/history"),
     Route("POST", "/api/v1/admin/payments/{order_id}/refund", "billing", Auth.OPERATOR),
+    _session("POST", f"{_PAYMENTS}/downgrade", MANAGERS),
+    Route("POST", "/api/v1/admin/tenants/{tenant_id}/plan", "billing", Auth.OPERATOR),
 )
