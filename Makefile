@@ -49,7 +49,7 @@ SOAK_api := env WALK_SHARE=1 python -m pytest -n 0 tests/conformance/test_openap
 SOAK_steps := env STEP_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/integration/functions/webhooks/delivery
 SOAK_cuts := env CUT_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/unit/callmissed_ai/answers
 
-.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility sdk-tests check format lint synth rehearse bench bench-delivery bench-whatsapp bench-translation bench-sign-in bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility sdk-tests collect check format lint synth rehearse bench bench-delivery bench-whatsapp bench-translation bench-sign-in bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ compatibility: setup need-java ## Run each client against each kind of provider;
 
 sdk-tests: setup need-java ## Run openai-python's own tests of embeddings, audio, images and files; downloads its source.
 	python -m tests.support.sdk_tests
+
+collect: setup need-java ## Import every test, so that the processes of the next run find it compiled.
+	@python -m pytest -n 0 --collect-only -qq | tail -n 20
 
 check: lint coverage ## Check format, lint, types and import rules, then run every test with coverage.
 

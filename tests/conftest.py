@@ -15,7 +15,7 @@ from callmissed.ids import new_id
 from local.aws.engines import dynamodb_local, moto_server
 from local.aws.services import StageServices, create_services
 from local.aws.tables import StageTables, create_tables
-from tests.support.aws.tables_on_demand import TablesOnDemand
+from tests.support.aws.tables_on_demand import TablesOnDemand, delete_tables
 from tests.support.local_stack import LocalStack, running
 
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
@@ -100,9 +100,11 @@ def new_tables(dynamodb_endpoint: str) -> Callable[[], StageTables]:
 
 
 @pytest.fixture
-def all_tables(new_tables: Callable[[], StageTables]) -> StageTables:
+def all_tables(new_tables: Callable[[], StageTables]) -> Iterator[StageTables]:
     """Fresh tables for one test, also for boto3 and for other processes: all exist from the start."""
-    return new_tables()
+    store = new_tables()
+    yield store
+    delete_tables(store)
 
 
 @pytest.fixture(scope="session")
@@ -115,15 +117,19 @@ def tables_on_demand(dynamodb_endpoint: str) -> Iterator[TablesOnDemand]:
 
 
 @pytest.fixture
-def tables(tables_on_demand: TablesOnDemand) -> StageTables:
+def tables(tables_on_demand: TablesOnDemand) -> Iterator[StageTables]:
     """Fresh tables for one test, created on demand."""
-    return tables_on_demand.new_stage()
+    stage = tables_on_demand.new_stage()
+    yield stage
+    tables_on_demand.drop(stage)
 
 
 @pytest.fixture(scope="module")
-def module_tables(tables_on_demand: TablesOnDemand) -> StageTables:
+def module_tables(tables_on_demand: TablesOnDemand) -> Iterator[StageTables]:
     """Fresh tables for the tests of one module, created on demand."""
-    return tables_on_demand.new_stage()
+    stage = tables_on_demand.new_stage()
+    yield stage
+    tables_on_demand.drop(stage)
 
 
 @pytest.fixture(scope="session")

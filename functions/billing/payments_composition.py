@@ -20,7 +20,7 @@ from functions.billing.refunds.repository import StoredRefunds
 from functions.billing.refunds.service import Refunds
 from functions.billing.refunds.sweep import RefundSweep
 from functions.billing.subscriptions.repository import SubscriptionRecords
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,21 @@ class PaymentsComposition:
         return Orders(self.base.database)
 
     @cached_property
+    def http(self) -> SafeClient:
+        """Sends requests to the payment gateway."""
+        return SafeClient(allow_loopback=self.base.settings.allow_loopback)
+
+    @cached_property
     def gateway(self) -> Cashfree:
         """The payment gateway, whose account is read anew every few minutes."""
         settings = self.base.settings
-        client = SafeClient(allow_loopback=settings.allow_loopback)
-        return Cashfree(client, lambda: CashfreeAccount.of(payment_environment(settings), settings.cashfree_url))
+        secrets = payment_environment(settings)
+        return Cashfree(self.http, lambda: CashfreeAccount.of(secrets.values(), settings.cashfree_url))
 
     @cached_property
-    def subscriptions(self) -> Subscriptions:
+    def subscriptions(self) -> PlanSubscriptions:
         """The subscriptions, with the plans that orders buy."""
-        return Subscriptions(SubscriptionRecords(self.base.database), self.clock)
+        return PlanSubscriptions(SubscriptionRecords(self.base.database), self.clock)
 
     @cached_property
     def settlement(self) -> Settlement:

@@ -18,8 +18,18 @@ from infra.config import StageConfig
 from tests.support.assembly import Assembly
 
 FOLLOWERS = [function for function in FUNCTIONS if function.follows]
-LEDGER_METRICS = {"HoldSweepBacklog", "LedgerDrift", "HoldShortfall", "SettledAfterVoid", "RunawayReply"}
-PAYMENT_METRICS = {"PaymentMismatch", "PaymentDisputed", "RefundFailed", "RefundMismatch", "RefundOverdue"}
+MONEY_METRICS = {
+    "HoldSweepBacklog",
+    "LedgerDrift",
+    "HoldShortfall",
+    "SettledAfterVoid",
+    "RunawayReply",
+    "PaymentMismatch",
+    "PaymentDisputed",
+    "RefundFailed",
+    "RefundMismatch",
+    "RefundOverdue",
+}
 
 
 def alarms(assembly: Assembly) -> dict[str, dict[str, Any]]:
@@ -121,7 +131,7 @@ def test_every_stream_has_its_alarm(assembly: Assembly, function: Function) -> N
     assert {dimension["Name"] for dimension in alarm["Dimensions"]} == {"FunctionName", "Resource"}
 
 
-@pytest.mark.parametrize("metric", sorted(LEDGER_METRICS | PAYMENT_METRICS))
+@pytest.mark.parametrize("metric", sorted(MONEY_METRICS))
 def test_money_has_its_alarms(assembly: Assembly, metric: str) -> None:
     alarm = alarms(assembly)[metric]
     assert alarm["Namespace"] == NAMESPACE
@@ -134,9 +144,9 @@ def test_sweep_that_does_not_run_raises_an_alarm(assembly: Assembly) -> None:
     assert alarms(assembly)["LedgerDrift"]["TreatMissingData"] == "ignore"
 
 
-def test_alarms_over_money_watch_what_the_code_counts() -> None:
+def test_alarms_about_money_watch_what_the_code_counts() -> None:
     sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/*/python/**/*.py")]
-    assert set().union(*map(metrics_counted, sources)) >= LEDGER_METRICS | PAYMENT_METRICS
+    assert set().union(*map(metrics_counted, sources)) >= MONEY_METRICS
 
 
 def metrics_counted(source: Path) -> set[str]:

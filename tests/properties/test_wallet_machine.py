@@ -1,6 +1,6 @@
 """The life of a wallet as a state machine: every step may go wrong, and late requests come between any two others.
 
-Design §7's promises, checked after every write that arrives and after every step. How to repeat a run: conftest.py.
+The ledger's promises, checked after every write that arrives and after every step. How to repeat a run: conftest.py.
 """
 
 import asyncio
@@ -28,23 +28,29 @@ from callmissed.clock import MINUTE, SECOND, Micros, month_of, seconds_to_next_m
 from callmissed.errors import ApiError
 from callmissed.ids import expires_at, new_call_id
 from callmissed.keys.budgets import KeyBudgets
+from callmissed.ledger.budgets import set_budget
 from callmissed.ledger.entries import EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
+from callmissed.ledger.months import MonthReport, turn_month
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
+from callmissed.ledger.returns import take_back
+from callmissed.ledger.shards import change_plan, shard_of, wallet_id
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET
 from callmissed.money import MicroCredits
+from callmissed.plans.plans import Plan as SubscribedPlan
+from callmissed.plans.plans import limits
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, FaultyTenant, outcome_name
 from tests.support.interleaving import Action
 from tests.support.tenant_wallets import deduction
-from tests.support.wallet_items import quota_name, quotas
 from tests.support.wallet_plans import CALM, CREATING, EXPIRED, PLANS, SKEW, Faults, Plan, Replay
 
 START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
 AMID_SWEEP, SUSPENDED, LATE_SHARD = "an entry came amid a sweep", "a hold met a suspended tenant", "a shard came late"
+OWED, LEFT = "a free call met a debt", "a tenant left enterprise with several wallets"
 
 
 @dataclass
@@ -58,7 +64,10 @@ class Call:
 
 
 class WalletMachine(RuleBasedStateMachine):
-    """Calls, grants, sweeps and month turns on one tenant's wallets, under faults. `met` counts the rare meetings."""
+    """Calls, grants, refunds, budgets, plans, sweeps and months on one tenant's wallets, under faults.
+
+    `met` counts the rare meetings.
+    """
 
     calls = Bundle("calls")
     past = Bundle("past")
@@ -80,6 +89,9 @@ class WalletMachine(RuleBasedStateMachine):
         credits=st.sampled_from([300, 5000, 50_000]),
         budget=st.sampled_from([None, 200, None, 3000]),
         quota=st.sampled_from([40, 2, 40]),
+        subscribed=st.sampled_from(["free", "starter"]),
+        owes=st.booleans(),
+        leaves=st.booleans(),
         plans=st.lists(PLANS, min_size=2, max_size=6),
         creating=CREATING,
         stopped=PLANS,
@@ -91,6 +103,9 @@ class WalletMachine(RuleBasedStateMachine):
         credits: int,
         budget: int | None,
         quota: int,
+        subscribed: str,
+        owes: bool,
+        leaves: bool,
         plans: list[Plan],
         creating: Faults,
         stopped: Plan,
@@ -100,20 +115,59 @@ class WalletMachine(RuleBasedStateMachine):
         self.shards = shards
         cap = NO_BUDGET if budget is None else budget
         few = {} if shards > 1 else {"q_llm": quota}
-        self.faulty_tenant.start("enterprise" if shards > 1 else "free", month_of(START), bud=cap, bl=cap, **few)
+        self.faulty_tenant.start("enterprise" if shards > 1 else subscribed, month_of(START), bud=cap, bl=cap, **few)
         assert self.faulty_tenant.now(self._grant("first", credits)) is True
         if shards > 1:
             self._create_shards(creating)
         calls = [self._settle_amid_sweep(*expired), self._serve_suspended(stopped)]
-        return multiple(*calls, *map(self._serve, plans))
+        calls += [self._serve_indebted()] if owes else []
+        calls += map(self._serve, plans)
+        if leaves:
+            self._change_plan(SubscribedPlan.STARTER, owes, 0, ())
+        return multiple(*calls)
 
-    @rule(target=past, operation=st.sampled_from("abcd"), amount=st.integers(1, 900), faults=FAULTS)
-    def grant(self, operation: str, amount: int, faults: Faults) -> Any:
+    @rule(
+        target=past,
+        operation=st.sampled_from("abcdef"),
+        amount=st.integers(1, 900),
+        kind=st.sampled_from([EntryType.ADMIN, EntryType.PURCHASE, EntryType.COUPON]),
+        faults=FAULTS,
+    )
+    def grant(self, operation: str, amount: int, kind: EntryType, faults: Faults) -> Any:
         """Credits come in; each operation id once, whoever repeats it with whatever amount."""
-
-        outcome = self.faulty_tenant.attempt(self._grant(operation, amount), faults)
+        outcome = self.faulty_tenant.attempt(self._grant(operation, amount, kind), faults)
         assert any(faults) or isinstance(outcome, bool)
-        return (lambda: self._grant(operation, amount), isinstance(outcome, bool))
+        return (lambda: self._grant(operation, amount, kind), isinstance(outcome, bool))
+
+    @rule(target=past, operation=st.sampled_from("defg"), amount=st.integers(1, 900), faults=FAULTS)
+    def take_back(self, operation: str, amount: int, faults: Faults) -> Any:
+        """Credits are taken back, whether they are spent or not; an operation id that granted takes nothing."""
+        outcome = self.faulty_tenant.attempt(self._take_back(operation, amount), faults)
+        assert any(faults) or isinstance(outcome, bool)
+        return (lambda: self._take_back(operation, amount), isinstance(outcome, bool))
+
+    @rule(budget=st.none() | st.integers(0, 2000), alerts=st.booleans(), faults=FAULTS)
+    def set_budget(self, budget: int | None, alerts: bool, faults: Faults) -> None:
+        """The tenant sets its budget, whatever it has spent."""
+        amount = None if budget is None else MicroCredits(budget)
+        outcome = self.faulty_tenant.attempt(
+            set_budget(self.faulty_tenant.database, self.faulty_tenant.tenant, amount, alerts=alerts), faults
+        )
+        assert any(faults) or outcome is None
+        assert outcome is not None or self.faulty_tenant.model.sum("bud") == self._budget_of_all(budget)
+
+    @rule(plan=st.sampled_from([*SubscribedPlan]), lags=st.booleans(), skew=SKEW, faults=FAULTS)
+    def change_plan(self, plan: SubscribedPlan, lags: bool, skew: int, faults: Faults) -> None:
+        """Another plan; where `lags`, calls still count on the wallets of the one before."""
+        self._change_plan(plan, lags, skew, faults)
+
+    @rule(skew=SKEW, faults=FAULTS)
+    def turn_month(self, skew: int, faults: Faults) -> None:
+        """The schedule starts the month, and drains wallets without use: one write at a time, so that each is seen."""
+        now = Micros(self.clock + skew)
+        work = turn_month(self.faulty_tenant.database, now, clock=lambda: now, deadline=Micros(now + 1), at_once=1)
+        outcome = self.faulty_tenant.attempt(work, faults)
+        assert any(faults) or isinstance(outcome, MonthReport)
 
     @rule(target=calls, plan=PLANS)
     def serve(self, plan: Plan) -> Call:
@@ -148,12 +202,10 @@ class WalletMachine(RuleBasedStateMachine):
     def sweep(self, skew: int, faults: Faults) -> Any:
         """The sweeper runs, by its own clock."""
         at = self.clock + skew
-        outcome = self.faulty_tenant.attempt(
-            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at), KeyBudgets), faults
-        )
+        outcome = self.faulty_tenant.attempt(sweep(self.faulty_tenant.database, Micros(at), KeyBudgets), faults)
         assert any(faults) or not isinstance(outcome, Failure)
         return (
-            lambda: sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at), KeyBudgets),
+            lambda: sweep(self.faulty_tenant.database, Micros(at), KeyBudgets),
             False,
         )
 
@@ -161,7 +213,7 @@ class WalletMachine(RuleBasedStateMachine):
     def reconcile(self, skew: int, faults: Faults) -> None:
         """The nightly comparison; nothing that is under way is a drift."""
         report = self.faulty_tenant.attempt(
-            reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock + skew)),
+            reconcile(self.faulty_tenant.database, Micros(self.clock + skew)),
             faults,
         )
         assert any(faults) or isinstance(report, ReconcileReport)
@@ -211,32 +263,45 @@ class WalletMachine(RuleBasedStateMachine):
     def _quieten(self) -> None:
         self._let_arrive(len(self.faulty_tenant.dynamodb.late))
         end = max(self.clock, self.latest_expiry) + MINUTE
-        self.faulty_tenant.now(
-            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end), KeyBudgets)
-        )
-        again = self.faulty_tenant.now(
-            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end), KeyBudgets)
-        )
+        self.faulty_tenant.now(sweep(self.faulty_tenant.database, Micros(end), KeyBudgets))
+        again = self.faulty_tenant.now(sweep(self.faulty_tenant.database, Micros(end), KeyBudgets))
         assert again.backlog == 0
         self.faulty_tenant.read_all()
         self.faulty_tenant.model.check_quiet()
-        assert (
-            self.faulty_tenant.now(
-                reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end))
-            ).drifts
-            == []
-        )
+        assert self.faulty_tenant.now(reconcile(self.faulty_tenant.database, Micros(end))).drifts == []
 
-    def _grant(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
-        stage, tenant = self.faulty_tenant.stage, self.faulty_tenant.tenant
-        work = partial(
-            grant,
-            Database(self.faulty_tenant.dynamodb, stage),
-            tenant=tenant,
-            amount=MicroCredits(amount),
-            operation_id=operation,
-        )
+    def _grant(self, operation: str, amount: int, kind: EntryType = EntryType.ADMIN) -> Coroutine[Any, Any, bool]:
+        tenant, credits = self.faulty_tenant.tenant, MicroCredits(amount)
+        work = partial(grant, self.faulty_tenant.database, tenant=tenant, amount=credits, operation_id=operation)
+        return work(now=Micros(self.clock), kind=kind)
+
+    def _take_back(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
+        tenant, credits = self.faulty_tenant.tenant, MicroCredits(amount)
+        work = partial(take_back, self.faulty_tenant.database, tenant=tenant, amount=credits, operation_id=operation)
         return work(now=Micros(self.clock))
+
+    def _budget_of_all(self, budget: int | None) -> int:
+        return NO_BUDGET * len(self.faulty_tenant.model.wallets) if budget is None else budget
+
+    def _change_plan(self, plan: SubscribedPlan, lags: bool, skew: int, faults: Faults) -> None:
+        faulty_tenant, wallets = self.faulty_tenant, self.faulty_tenant.model.wallets
+        work = change_plan(faulty_tenant.database, faulty_tenant.tenant, plan, Micros(self.clock + skew))
+        changed = faulty_tenant.attempt(work, faults)
+        assert any(faults) or isinstance(changed, bool)
+        if changed is True and len(wallets) > 1 and plan is not SubscribedPlan.ENTERPRISE:
+            self._meet(LEFT)
+        if not lags and isinstance(changed, bool):
+            self.shards = 3 if plan is SubscribedPlan.ENTERPRISE else 1
+
+    def _serve_indebted(self) -> Call:
+        """A free call while the tenant owes, more than a month of the free plan brings; the next grant ends it."""
+        taken = self.faulty_tenant.model.sum("av") + limits("free").monthly_grant + 10
+        assert self.faulty_tenant.now(self._take_back("first-refund", taken)) is True
+        call = self._serve(CALM)
+        assert call.hold is None
+        assert self.faulty_tenant.now(self._grant("end of the debt", taken)) is True
+        self._meet(OWED)
+        return call
 
     def _suspend(self, status: str) -> None:
         for wallet in list(self.faulty_tenant.model.wallets.values()):
@@ -263,7 +328,7 @@ class WalletMachine(RuleBasedStateMachine):
         arrival = self._entry_in_flight(call, call.hold, share, dies=dies)
         dynamodb = self.faulty_tenant.dynamodb
         dynamodb.before("PutItem", arrival, matching=lambda request: request["Item"]["entry"]["S"] == call.id)
-        self.faulty_tenant.now(sweep(Database(dynamodb, self.faulty_tenant.stage), Micros(self.clock), KeyBudgets))
+        self.faulty_tenant.now(sweep(self.faulty_tenant.database, Micros(self.clock), KeyBudgets))
         assert dynamodb.pending == 0
         entry = self.faulty_tenant.model.entries[call.id]
         assert (entry["type"], self.faulty_tenant.model.pending(entry)) == (EntryType.DEDUCTION, False)
@@ -290,9 +355,7 @@ class WalletMachine(RuleBasedStateMachine):
         call = Call(id, self._hold(id, plan))
         if plan.seconds:
             self.clock += plan.seconds * SECOND
-            self.faulty_tenant.now(
-                sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock), KeyBudgets)
-            )
+            self.faulty_tenant.now(sweep(self.faulty_tenant.database, Micros(self.clock), KeyBudgets))
         if call.hold and plan.then == "settle":
             self._settle(call, call.hold, plan.share, plan.resolving)
         elif call.hold and plan.then == "release":
@@ -301,7 +364,11 @@ class WalletMachine(RuleBasedStateMachine):
         return call
 
     def _hold(self, id: str, plan: Plan) -> Hold | None:
-        expected = self._refusal(month_of(Micros(self.clock + plan.skew)), plan.amount)
+        expected = self.faulty_tenant.model.refusal(
+            wallet_id(self.faulty_tenant.tenant, shard_of(id, self.shards)),
+            plan.amount,
+            month_of(Micros(self.clock + plan.skew)),
+        )
         work = self.ledger.hold(self.faulty_tenant.tenant, id, "llm", MicroCredits(plan.amount), shards=self.shards)
         held = self.faulty_tenant.attempt(work, plan.placing)
         event(f"hold under {'some' if any(plan.placing) else 'no'} faults: {outcome_name(held)}")
@@ -333,22 +400,6 @@ class WalletMachine(RuleBasedStateMachine):
         assert (entry["type"] == EntryType.VOID) == (settlement is Settlement.VOIDED)
         assert settlement is not Settlement.APPLIED or not self.faulty_tenant.model.pending(entry)
 
-    def _refusal(self, month: int, amount: int) -> str | None:
-        """What a hold of `amount` by a clock in `month` must be refused with, derived from the current wallets."""
-        wallets = list(self.faulty_tenant.model.wallets.values())
-        current = [wallet | self._fresh(wallet) if wallet["mon"] < month else wallet for wallet in wallets]
-        if current[0]["st"] != ACTIVE:
-            return "account_inactive"
-        if current[0][quota_name("llm")] < 1:
-            return "quota_exceeded"
-        if sum(wallet["av"] for wallet in current) < amount:
-            return "insufficient_credits"
-        return "budget_exceeded" if sum(wallet["bl"] for wallet in current) < amount else None
-
-    @staticmethod
-    def _fresh(wallet: dict[str, Any]) -> dict[str, Any]:
-        return {"bl": wallet["bl"] + wallet["sp"], "sp": 0, **quotas(wallet["plan"])}
-
 
 def test_money_is_conserved_whatever_goes_wrong(
     loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB
@@ -356,4 +407,4 @@ def test_money_is_conserved_whatever_goes_wrong(
     met: Counter[str] = Counter()
     machine: Any = partial(WalletMachine, loop, module_tables, dynamodb, met)
     run_state_machine_as_test(machine, settings=settings.default)
-    assert met.keys() == {AMID_SWEEP, SUSPENDED, LATE_SHARD}
+    assert met.keys() == {AMID_SWEEP, SUSPENDED, LATE_SHARD, OWED, LEFT}

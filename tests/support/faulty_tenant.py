@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from callmissed.aws.attributes import from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, DynamoError
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
@@ -33,6 +34,7 @@ class FaultyTenant:
         self.loop = loop
         self.stage = store.stage
         self.dynamodb = dynamodb
+        self.database = Database(dynamodb, store.stage)
         self.tenant = new_id("tnt")
         self.model = WalletModel()
         self._plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)

@@ -1,8 +1,11 @@
-"""Tenants whose plans change, on real tables: every process is a `Subscriptions` over a client of its own."""
+"""Tenants whose plans change, on real tables: every process is a `PlanSubscriptions` over a client of its own."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 
+from callmissed.audit.events import Actor, ActorKind
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
@@ -15,10 +18,18 @@ from callmissed.ledger.wallet import Wallet
 from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import AUDIT, KEYS
 from callmissed.tenants.tenants import get_tenant
+from functions.billing.payments.gateway import GatewayPayment, PaymentGateway, PaymentSession, PaymentStatus
+from functions.billing.payments.records import Order
+from functions.billing.payments.repository import Orders
+from functions.billing.payments.service import Buyer, Payments
+from functions.billing.payments.settlement import Settlement
 from functions.billing.subscriptions.repository import SubscriptionRecords
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
+from functions.billing.subscriptions.sweep import SubscriptionSweep
 from tests.support.faults import FaultyDynamoDB
 from tests.support.keys.key_store import NOVEMBER, KeyStore
+
+BUYER = Actor(ActorKind.PERSON, "usr_1")
 
 
 class PlanClock:
@@ -30,6 +41,18 @@ class PlanClock:
     def __call__(self) -> Micros:
         self.now = Micros(self.now + 1)
         return self.now
+
+
+class SandboxSessions:
+    """A payment gateway that opens a session for every order; tests say what was paid."""
+
+    environment = "sandbox"
+
+    async def create_order(self, gateway_order: str, *_: object, **__: object) -> PaymentSession:
+        return PaymentSession(f"session_{gateway_order}", gateway_order)
+
+    async def payments(self, _gateway_order: str) -> list[GatewayPayment]:
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +68,51 @@ class Subscriber:
         return Database(self.key_store.dynamodb, self.key_store.store.stage)
 
     @property
-    def subscriptions(self) -> Subscriptions:
+    def subscriptions(self) -> PlanSubscriptions:
         return self.subscriptions_on(self.key_store.dynamodb)
 
-    def subscriptions_on(self, dynamodb: DynamoDB) -> Subscriptions:
+    def subscriptions_on(self, dynamodb: DynamoDB) -> PlanSubscriptions:
         """A process with this client."""
-        return Subscriptions(SubscriptionRecords(Database(dynamodb, self.key_store.store.stage)), self.clock)
+        return PlanSubscriptions(SubscriptionRecords(Database(dynamodb, self.key_store.store.stage)), self.clock)
 
     def faulty(self) -> FaultyDynamoDB:
         """A client whose requests go wrong on demand."""
         dynamodb = FaultyDynamoDB(self.key_store.store.endpoint)
         self.key_store.made.append(dynamodb)
         return dynamodb
+
+    @property
+    def orders(self) -> Orders:
+        return Orders(self.database)
+
+    async def order(self, plan: Plan) -> Order:
+        """An order of the plan, with its session."""
+        settlement = Settlement(self.orders, self.subscriptions, self.clock)
+        gateway = cast(PaymentGateway, SandboxSessions())
+        payments = Payments(self.orders, gateway, settlement, self.subscriptions, self.clock)
+        return await payments.order_plan(Buyer(self.tenant, "usr_1", BUYER, f"cm_{secrets.token_hex(8)}"), plan)
+
+    async def pay(self, order: Order, payment_id: str = "", dynamodb: DynamoDB | None = None) -> Order:
+        """Settle the order by a payment, in a process with the client."""
+        client = dynamodb or self.key_store.dynamodb
+        orders = Orders(Database(client, self.key_store.store.stage))
+        payment = GatewayPayment(
+            gateway_order=order.gateway_order,
+            payment_id=payment_id or f"pay_{order.order_id}",
+            status=PaymentStatus.SUCCEEDED,
+            amount=order.amount,
+            currency=order.currency,
+        )
+        return await Settlement(orders, self.subscriptions_on(client), self.clock).apply(order, payment)
+
+    async def buy(self, plan: Plan) -> Order:
+        """Order the plan and pay it."""
+        return await self.pay(await self.order(plan))
+
+    async def wait(self, until: Micros) -> None:
+        """Let time pass, and the sweep run."""
+        self.clock.now = until
+        await SubscriptionSweep(self.subscriptions, self.clock).run(until)
 
     async def wallets(self) -> list[Wallet]:
         """All wallets, whose equations hold."""

@@ -14,6 +14,7 @@ from callmissed.clock import month_of
 from callmissed.ids import started_at
 from callmissed.ledger.entries import EntryType
 from callmissed.ledger.wallet import ACTIVE
+from callmissed.plans.plans import limits
 from tests.support.wallet_items import held, quota_name, quotas, spent
 
 Item = dict[str, Any]
@@ -100,6 +101,22 @@ class WalletModel:
         """Micro-credits spent by the tenant, all time."""
         return sum(map(spent, self.wallets.values()))
 
+    def refusal(self, own: str, amount: int, month: int) -> str | None:
+        """What a hold of `amount` in the wallet `own`, by a clock in `month`, must be refused with."""
+        current = {
+            id: _begun(wallet, month) if wallet["mon"] < month else wallet for id, wallet in self.wallets.items()
+        }
+        first, holding = next(iter(current.values())), current.get(own)
+        if first["st"] != ACTIVE:
+            return "account_inactive"
+        if holding and holding[quota_name("llm")] < 1:
+            return "quota_exceeded"
+        if holding and min(holding["av"], holding["bl"]) >= amount:
+            return None
+        if sum(wallet["av"] for wallet in current.values()) < amount:
+            return "insufficient_credits"
+        return "budget_exceeded" if sum(wallet["bl"] for wallet in current.values()) < amount else None
+
     def _step(self, before: Item, after: Item) -> Item:
         came, went = after["h"].keys() - before["h"].keys(), before["h"].keys() - after["h"].keys()
         if came:
@@ -108,6 +125,7 @@ class WalletModel:
         if went:
             (id,) = went
             return self._resolved(before, id)
+        event(f"turned a month with {'some' if before['h'] else 'no'} holds")
         return _turned(before, after["mon"], sum(map(_change, self.moving)))
 
     def _check_moves(self, changes: list[tuple[Item, Item]], wallets: Mapping[str, Item]) -> None:
@@ -119,7 +137,7 @@ class WalletModel:
             returned = after.get("rt", 0) - before.get("rt", 0)
             moved = {"av": credit, "gr": credit + returned, "bl": budget, "bud": budget}
             kept = {name: before[name] + by for name, by in moved.items()}
-            free = {name for name in after if name in CHANGEABLE or name.startswith("q_")} | {"rt"}
+            free = CHANGEABLE | {"rt"} | quotas(after["plan"]).keys()
             assert _without(after, free) == _without(before | kept, free)
             assert after.get("sh", 1) >= before.get("sh", 1)
         self.budgets_changed |= budgets != 0
@@ -188,10 +206,13 @@ def _created(after: Item) -> Item:
 def _turned(before: Item, month: int, granted: int) -> Item:
     assert month > before["mon"]
     assert not granted or before["plan"] == "free"
-    event(f"turned a month with {'some' if before['h'] else 'no'} holds")
     money = {"sp": 0, "spt": before["spt"] + before["sp"], "bl": before["bl"] + before["sp"]}
     grant = {"av": before["av"] + granted, "gr": before["gr"] + granted}
     return before | {"mon": month} | money | grant | quotas(before["plan"])
+
+
+def _begun(wallet: Item, month: int) -> Item:
+    return _turned(wallet, month, limits("free").monthly_grant if wallet["plan"] == "free" else 0)
 
 
 def _change(entry: Item) -> int:

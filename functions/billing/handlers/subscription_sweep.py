@@ -9,7 +9,7 @@ from callmissed.clock import system_clock
 from callmissed.observability import count, get_logger
 from functions.billing.composition import compose
 from functions.billing.subscriptions.repository import SubscriptionRecords
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 from functions.billing.subscriptions.sweep import SubscriptionSweep
 
 _logger = get_logger("subscription-sweep")
@@ -26,5 +26,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
 
 @cache
 def _sweep() -> SubscriptionSweep:
-    subscriptions = Subscriptions(SubscriptionRecords(compose().database), system_clock)
+    subscriptions = PlanSubscriptions(SubscriptionRecords(compose().database), system_clock)
     return SubscriptionSweep(subscriptions, system_clock)

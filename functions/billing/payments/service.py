@@ -19,7 +19,7 @@ from functions.billing.payments.gateway import Customer, GatewayError, GatewayPa
 from functions.billing.payments.records import MAX_ATTEMPTS, UNPAID, Order, OrderKind, Session
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.settlement import Settlement
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 _SESSION_EXPIRES = 20 * MINUTE
 _FIRST_LOOK = 3 * MINUTE
@@ -49,7 +49,7 @@ class Payments:
         orders: Orders,
         gateway: PaymentGateway,
         settlement: Settlement,
-        subscriptions: Subscriptions,
+        subscriptions: PlanSubscriptions,
         clock: Clock,
         console_url: str = "",
     ) -> None:

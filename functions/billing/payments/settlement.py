@@ -34,7 +34,7 @@ from functions.billing.payments.repository import (
     settled_operation,
 )
 from functions.billing.subscriptions.records import PlanPurchase
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 _TRIES = 6
 _MAX_DIFFERENCE = 1
@@ -46,7 +46,7 @@ _logger = get_logger("payments")
 class Settlement:
     """Settles the orders of one stage. Raises Unavailable."""
 
-    def __init__(self, orders: Orders, subscriptions: Subscriptions, clock: Clock) -> None:
+    def __init__(self, orders: Orders, subscriptions: PlanSubscriptions, clock: Clock) -> None:
         self._orders = orders
         self._subscriptions = subscriptions
         self._clock = clock

@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Clock
-from callmissed.ledger.plan_changes import change_plan_operations
-from callmissed.ledger.shards import all_wallets
+from callmissed.ledger.shards import change_plan as change_plan_of_wallets
 from callmissed.plans.plans import Plan
 from callmissed.tenants.tenants import change_plan, get_tenant
 from functions.billing.subscriptions.key_plans import changed_keys, key_operations
@@ -55,15 +54,14 @@ class PlanChanges:
 
     async def _record_and_wallets(self, subscription: Subscription) -> None:
         tenant, plan = subscription.tenant, subscription.plan
-        for attempt in range(_TRIES):
-            record = await get_tenant(self._database, tenant, consistent=True)
-            wallets = await all_wallets(self._database, tenant)
-            if record.plan is plan and wallets[0].plan == plan:
+        also = [unchanged_operation(subscription), change_plan(tenant, plan)]
+        try:
+            if await change_plan_of_wallets(self._database, tenant, plan, self._clock(), also):
                 return
-            changes = [change_plan(tenant, plan), *change_plan_operations(wallets, plan)]
-            if await self._written(subscription, changes, attempt):
-                return
-        raise Unavailable("the wallets kept changing", indeterminate=False)
+            if (await get_tenant(self._database, tenant, consistent=True)).plan is not plan:
+                await self._database.transact(also)
+        except TransactionCanceled:
+            raise OvertakenError from None
 
     async def _key(self, subscription: Subscription, key_id: str) -> None:
         for attempt in range(_TRIES):

@@ -11,11 +11,11 @@ from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.billing.error_responses import operator_responses, session_responses
 from functions.billing.subscriptions.schemas import Downgrade, GivenPlan, SubscriptionOut
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 router = APIRouter(route_class=GatewayRoute)
 
-SubscriptionsOf = Annotated[Subscriptions, from_state("subscriptions")]
+SubscriptionsOf = Annotated[PlanSubscriptions, from_state("subscriptions")]
 
 
 @router.post(

@@ -54,7 +54,7 @@ class PlanOffer:
     unused_of: Micros | None
 
 
-class Subscriptions:
+class PlanSubscriptions:
     """The subscriptions of one stage. Every method raises ApiError 404 for an unknown tenant, and Unavailable."""
 
     def __init__(self, records: SubscriptionRecords, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from callmissed.aws.dynamodb import DynamoError
 from callmissed.clock import SECOND, Clock, Micros
 from callmissed.errors import ApiError
 from callmissed.observability import get_logger
-from functions.billing.subscriptions.service import Subscriptions
+from functions.billing.subscriptions.service import PlanSubscriptions
 
 _MAX_RUN = 40 * SECOND
 
@@ -24,7 +24,7 @@ class SubscriptionSweepReport:
 class SubscriptionSweep:
     """Brings the subscriptions of one stage up to date. Raises Unavailable; the next run sees to the rest."""
 
-    def __init__(self, subscriptions: Subscriptions, clock: Clock) -> None:
+    def __init__(self, subscriptions: PlanSubscriptions, clock: Clock) -> None:
         self._subscriptions = subscriptions
         self._clock = clock
 

@@ -1,7 +1,11 @@
-"""Tables that are created when a request first names one: most tests touch three of the platform's tables."""
+"""Tables that are created when a request first names one: most tests touch three of the platform's tables.
+
+They go with their test: a hundred tables more make each request to DynamoDB Local take a millisecond longer.
+"""
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import wraps
 from threading import Lock
 from typing import Any
@@ -32,6 +36,16 @@ class TablesOnDemand:
         self._tables |= {physical_name(stage, table): (stage, table) for table in TABLES}
         return StageTables(self._endpoint, stage)
 
+    def drop(self, stage: StageTables) -> None:
+        """Delete what was created for `stage`."""
+        names = {physical_name(stage.stage, table) for table in TABLES}
+        with self._lock:
+            created = names & self._created
+            self._created -= created
+            self._tables = {name: table for name, table in self._tables.items() if name not in names}
+        for name in created:
+            self._client.delete_table(TableName=name)
+
     def creating(self, send: Send) -> Send:
         """`DynamoDB.send`, which creates the tables that a request names when one is missing, and sends it again."""
 
@@ -54,3 +68,11 @@ class TablesOnDemand:
                 self._client.create_table(**create_table_request(*self._tables[name]))
                 self._created.add(name)
         return bool(names)
+
+
+def delete_tables(stage: StageTables) -> None:
+    """Delete every table of `stage` that exists."""
+    client = dynamodb_client(stage.endpoint)
+    for table in TABLES:
+        with suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_table(TableName=physical_name(stage.stage, table))

@@ -7,7 +7,9 @@ import pytest
 
 from callmissed.aws.attributes import to_item
 from callmissed.clock import MINUTE, SECOND, Micros
+from callmissed.keys.changes import PolicyChanges
 from callmissed.keys.management import NewKey
+from callmissed.keys.policy import PolicyChanges
 from callmissed.keys.secret import key_hash
 from callmissed.money import MicroCredits
 from callmissed.platform.tables import KEYS, physical_name
@@ -62,6 +64,23 @@ async def test_a_rotation_before_the_months_turn_is_written_gives_the_budget_onc
 
     assert interleaved.pending == 0
     assert 30 + await left_in_december(key_store, key, made[0]) == 100
+
+
+async def test_a_budget_that_changes_before_the_months_turn_is_written_is_the_new_months(key_store: KeyStore) -> None:
+    key, interleaved = await key_store.key(budget=100), key_store.interleaved()
+
+    async def raised() -> None:
+        record = key.record
+        policy: PolicyChanges = {"budget": MicroCredits(500)}
+        await key_store.manager.change(record.tenant, record.key_id, now=NOVEMBER, policy=policy)
+
+    interleaved.before(
+        "UpdateItem", raised, matching=lambda request: "#km" in request.get("ExpressionAttributeNames", {})
+    )
+    await key_store.ring(OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(30), DECEMBER)
+
+    assert interleaved.pending == 0
+    assert 30 + await left_in_december(key_store, key) == 500
 
 
 @pytest.mark.parametrize("overlap", [0, 60])

@@ -116,6 +116,34 @@ def test_few_credits(left: int, flying: int, low: bool) -> None:
         assert found[0].data.model_dump() == {"available_credits": 49.999999, "threshold_credits": 50.0}
 
 
+def test_a_tenant_that_wants_no_alerts_gets_none_of_its_budget() -> None:
+    spent = replace(balance(spent=1000 * CREDIT, budget=1000 * CREDIT, left=CREDIT, gr=7), alerts=False)
+
+    assert passed_thresholds(spent) == [("credits.low", "7")]
+
+
+@pytest.mark.parametrize(("own", "low"), [(None, True), (40, False), (41, True), (0, False)])
+def test_a_tenants_own_threshold_of_few_credits(own: int | None, low: bool) -> None:
+    found = list(crossings(replace(balance(left=40 * CREDIT), low_credits=own), 50))
+
+    assert [each.data.model_dump()["threshold_credits"] for each in found] == ([float(own or 50)] if low else [])
+
+
+def test_a_debt_leaves_no_credits() -> None:
+    owing = replace(balance(left=0, flying=0), available=0, held=10 * CREDIT, debt=30 * CREDIT)
+
+    (found,) = crossings(owing, 5)
+    assert found.data.model_dump()["available_credits"] == 0
+    assert passed_thresholds(owing, 0) == []
+
+
+def test_credits_taken_back_can_bring_a_threshold_about() -> None:
+    taken = replace(charge("refund", 5, None), type=EntryType.REFUND, debit=Account.AVAILABLE, credit=Account.PAYMENTS)
+
+    assert moves_money(taken)
+    assert not moves_money(replace(taken, debit=Account.PAYMENTS, credit=Account.AVAILABLE))
+
+
 @given(MONEY, st.integers(1, 10**12), st.integers(0, 10**9))
 def test_spending_more_never_takes_a_threshold_back(spent: int, budget: int, more: int) -> None:
     before, after = (set(passed_thresholds(balance(spent=each, budget=budget))) for each in (spent, spent + more))

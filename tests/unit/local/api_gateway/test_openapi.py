@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,9 +15,15 @@ from local.api_gateway import openapi
 from tests.support.api_schemas import Schema, unnamed
 
 
+@cache
+def api_document() -> Schema:
+    """The document as the code makes it, which takes a second."""
+    return openapi.document()
+
+
 def test_document_is_current() -> None:
     """Fails when routes or models changed and docs/api was not written anew."""
-    assert json.loads(openapi.TARGET.read_text()) == openapi.document(), "run: python -m local.api_gateway.openapi"
+    assert json.loads(openapi.TARGET.read_text()) == api_document(), "run: python -m local.api_gateway.openapi"
 
 
 def test_document_of_event_types_is_current() -> None:
@@ -46,7 +53,7 @@ def test_document_asks_for_a_key_where_the_route_table_does() -> None:
 
 @pytest.mark.parametrize("part", ["requestBody", "200", "201", "202"])
 def test_bodies_and_answers_of_webhooks_have_an_example(part: str) -> None:
-    document = openapi.document()
+    document = api_document()
     found = 0
     for path, _, operation in operations():
         content = (operation.get(part) or operation["responses"].get(part) or {}).get("content")
@@ -57,7 +64,7 @@ def test_bodies_and_answers_of_webhooks_have_an_example(part: str) -> None:
 
 
 def test_examples_have_no_field_that_their_schema_does_not_name() -> None:
-    document = openapi.document()
+    document = api_document()
     examples = list(documented_examples("", document))
 
     assert len(examples) > 20
@@ -65,7 +72,7 @@ def test_examples_have_no_field_that_their_schema_does_not_name() -> None:
 
 
 def test_examples_fit_their_schema() -> None:
-    document = openapi.document()
+    document = api_document()
     components = {"components": document["components"]}
 
     assert {
@@ -107,7 +114,7 @@ def documented_examples(place: str, part: Any) -> Iterator[tuple[str, Schema, An
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
     """Path, method and description of everything that is documented."""
-    paths = openapi.document()["paths"]
+    paths = api_document()["paths"]
     return [(path, method, described) for path, methods in paths.items() for method, described in methods.items()]
 
 

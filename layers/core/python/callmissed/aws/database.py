@@ -165,15 +165,15 @@ class Database:
             return False
         return True
 
-    async def transact(self, operations: Sequence[WriteOperation]) -> None:
+    async def transact(self, operations: Sequence[WriteOperation], *, attempts: int | None = None) -> None:
         """Execute all `operations` (at most 100) or none.
 
         After a lost answer the request is sent again with the same token, which DynamoDB remembers for ten minutes.
-        Raises TransactionCanceled.
+        Items on which many transactions meet need more `attempts` than the client's own. Raises TransactionCanceled.
         """
         items = [{each.kind: {"TableName": self.name(each.table), **each.request}} for each in operations]
         request = {"TransactItems": items, "ClientRequestToken": secrets.token_hex(16)}
-        await self.dynamodb.call("TransactWriteItems", request)
+        await self.dynamodb.call("TransactWriteItems", request, attempts=attempts)
 
     def query(self, table: Table, partition: str, **selection: Unpack[KeySelection]) -> AsyncGenerator[Item]:
         """Every selected item of the partition, in the order of sort keys; each page is read when it is needed."""

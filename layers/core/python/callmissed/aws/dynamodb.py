@@ -114,25 +114,27 @@ class DynamoDB:
         self._session: aiohttp.ClientSession | None = None
 
     async def call(
-        self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True
+        self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True, attempts: int | None = None
     ) -> dict[str, Any]:
         """Answer of `operation`, such as `UpdateItem`, to `request` in DynamoDB's own JSON.
 
         Throttling is retried with jitter. A lost answer is retried only with `resend_indeterminate`: writes that are
-        safe to apply twice set it, the others get `Unavailable`, indeterminate if any try was.
+        safe to apply twice set it, the others get `Unavailable`, indeterminate if any try was. `attempts` are the
+        client's own unless given.
         """
+        attempts = attempts or self._attempts
         if self._observe:
             request = request | {"ReturnConsumedCapacity": "TOTAL"}
         payload = json.dumps(request, separators=(",", ":")).encode()
         indeterminate = False
-        for attempt in range(1, self._attempts + 1):
+        for attempt in range(1, attempts + 1):
             answer: dict[str, Any] = {}
             try:
                 answer = await self.send(operation, payload)
                 return answer
             except Unavailable as error:
                 error.indeterminate = indeterminate = indeterminate or error.indeterminate
-                if attempt == self._attempts or (error.indeterminate and not resend_indeterminate):
+                if attempt == attempts or (error.indeterminate and not resend_indeterminate):
                     raise
             except ConditionFailed as error:
                 error.indeterminate = indeterminate

@@ -1,26 +1,25 @@
 """Grants of credits, each applied once, however often it is repeated: one transaction under an operation id."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypedDict, Unpack
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
 from callmissed.ledger.history.checkpoints import late_operations
-from callmissed.ledger.shards import all_wallets, credit_operations
+from callmissed.ledger.shards import all_wallets, credit_operations, transact_fresh
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
 from callmissed.platform.tables import LEDGER, TENANTS
 
-_TRIES = 10
 _BONUS = "signup-bonus"
 _PAID = (EntryType.PURCHASE, EntryType.REFUND)
-_FAILED = "ConditionalCheckFailed"
 
 
 class EntryDetails(TypedDict, total=False):
@@ -101,16 +100,7 @@ def movement(
 
 async def movement_operations(database: Database, entry: LedgerEntry, operation_id: str) -> list[WriteOperation]:
     """Operations that write `entry` and change the wallets by it, once for `operation_id`."""
-    wallets = await all_wallets(database, entry.tenant)
-    if not wallets:
-        raise ApiError(404, "not_found", "No such tenant.")
-    applied = {"tenant": entry.tenant, "item": f"PAYMENT#{operation_id}", "entry": entry.entry_id}
-    return [
-        put_new_operation(TENANTS, applied),
-        put_operation(LEDGER, to_record(entry), must_not_exist=("entry",)),
-        *credit_operations(wallets, entry.change),
-        *late_operations(entry),
-    ]
+    return [*_entry_operations(entry, operation_id), *await _wallet_operations(database, entry)]
 
 
 async def was_applied(database: Database, tenant: str, operation_id: str) -> bool:
@@ -120,18 +110,29 @@ async def was_applied(database: Database, tenant: str, operation_id: str) -> boo
 
 async def apply_once(database: Database, entry: LedgerEntry, operation_id: str, also: Sequence[WriteOperation]) -> bool:
     """Execute the entry's operations and `also`; False when `operation_id` was applied before."""
-    for _ in range(_TRIES):
-        operations = await movement_operations(database, entry, operation_id)
-        try:
-            await database.transact([*operations, *also])
-        except TransactionCanceled as cancelled:
-            if cancelled.reasons[0] == _FAILED:
-                return False
-            if _FAILED in cancelled.reasons[len(operations) :]:
-                raise
-        else:
-            return True
-    raise Unavailable("the wallets kept changing", indeterminate=False)
+    fixed = [*_entry_operations(entry, operation_id), *also]
+    try:
+        return await transact_fresh(database, partial(_wallet_operations, database, entry), fixed)
+    except TransactionCanceled as cancelled:
+        if cancelled.reasons[0] == "ConditionalCheckFailed":
+            return False
+        raise
+
+
+def _entry_operations(entry: LedgerEntry, operation_id: str) -> list[WriteOperation]:
+    applied = {"tenant": entry.tenant, "item": f"PAYMENT#{operation_id}", "entry": entry.entry_id}
+    return [
+        put_new_operation(TENANTS, applied),
+        put_operation(LEDGER, to_record(entry), must_not_exist=("entry",)),
+        *late_operations(entry),
+    ]
+
+
+async def _wallet_operations(database: Database, entry: LedgerEntry) -> list[WriteOperation]:
+    wallets = await all_wallets(database, entry.tenant)
+    if not wallets:
+        raise ApiError(404, "not_found", "No such tenant.")
+    return credit_operations(wallets, entry.change)
 
 
 def signup_bonus_operations(tenant: str, amount: MicroCredits, beneficiary: str, now: Micros) -> list[WriteOperation]:

@@ -30,7 +30,7 @@ from callmissed.ledger.records import (
     wallet_of,
 )
 from callmissed.ledger.shards import Shards, shard_of, wallet_id
-from callmissed.ledger.wallet import HoldToken, KeyCharge, Wallet, short_form
+from callmissed.ledger.wallet import ACTIVE, HoldToken, KeyCharge, Wallet, short_form
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.tables import LEDGER, WALLETS
 
@@ -233,7 +233,7 @@ class Ledger:
 
     async def _current_month(self, wallet: Wallet | None, month: int, hold: Hold) -> int:
         """Month to retry the hold with. Raises the refusal when it has another reason than the month."""
-        if not wallet or wallet.month == month:
+        if not wallet or wallet.month == month or wallet.status != ACTIVE:
             raise refusal(wallet, hold.service, hold.amount, started_at(hold.call_id))
         if wallet.month < month:
             await start_month(self._database, wallet, month)

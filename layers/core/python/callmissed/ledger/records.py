@@ -17,18 +17,28 @@ lc      threshold of few credits, in credits
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import fields
+from hashlib import sha256
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.comparisons import Comparison, at_least
+from callmissed.aws.comparisons import Comparison, at_least, below, equal, missing_or, one_of
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.aws.operations import WriteOperation, put_new_operation, update_operation
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import (
+    WriteOperation,
+    check_operation,
+    put_new_operation,
+    put_operation,
+    update_operation,
+)
+from callmissed.clock import month_start
+from callmissed.ids import new_call_id
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
 from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, SERVICES, HoldToken, Wallet, fresh_quotas
 from callmissed.money import NOTHING, MicroCredits
-from callmissed.platform.tables import WALLETS
+from callmissed.plans.plans import Plan, limits
+from callmissed.platform.tables import LEDGER, WALLETS
 
 _LETTERS = {
     "wallet_id": "id",
@@ -67,6 +77,61 @@ def put_new_wallet(wallet: Wallet) -> WriteOperation:
     return put_new_operation(WALLETS, to_wallet_item(wallet))
 
 
+def budget_operation(wallet: Wallet, change: int) -> WriteOperation:
+    """The operation that changes the wallet's budget, and what is left of it, if the budget is as it was read."""
+    expected, key = {"bud": wallet.budget}, {"id": wallet.wallet_id}
+    if not change:
+        return check_operation(WALLETS, key, expected=expected)
+    return update_operation(WALLETS, key, add={"bud": change, "bl": change}, expected=expected)
+
+
+def first_budget_operation(first: Wallet, change: int, *, alerts: bool, low_credits: int | None) -> WriteOperation:
+    """As `budget_operation`, for the first wallet, if no further wallets were made since it was read.
+
+    It also says whether the tenant wants alerts, and its threshold of few credits.
+    """
+    wanted = {"al": None if alerts else False, "lc": low_credits}
+    return update_operation(
+        WALLETS,
+        {"id": first.wallet_id},
+        add={"bud": change, "bl": change},
+        set={letter: value for letter, value in wanted.items() if value is not None},
+        remove=[letter for letter, value in wanted.items() if value is None],
+        expected={"bud": first.budget, "sh": equal(first.shards) if first.shards > 1 else missing_or(equal(1))},
+    )
+
+
+def plan_operation(
+    wallet: Wallet,
+    moved: tuple[int, int],
+    calls: Mapping[str, int],
+    expected: Mapping[str, Comparison],
+    *,
+    plan: str = "",
+    shards: int = 0,
+) -> WriteOperation:
+    """The operation that adds credits and budget (`moved`) and calls left of each service, below zero to take them.
+
+    Its condition is that plan and month are as they were read. The first wallet gets another `plan`, and how many
+    `shards` were ever made.
+    """
+    credits, budget = moved
+    more = {"av": credits, "gr": credits, "bl": budget, "bud": budget}
+    more |= {_quota(service): count for service, count in calls.items()}
+    return update_operation(
+        WALLETS,
+        {"id": wallet.wallet_id},
+        add={letter: amount for letter, amount in more.items() if amount},
+        set={"plan": str(plan), "sh": shards} if plan else {},
+        expected={"plan": wallet.plan, "mon": wallet.month, **expected},
+    )
+
+
+def behind_month(month: int) -> dict[str, Comparison]:
+    """Selection of the wallets that the schedule turns: those of paid plans that no call of `month` has turned."""
+    return {"mon": below(month), "plan": one_of(*(str(plan) for plan in Plan if plan is not Plan.FREE))}
+
+
 def status_operation(wallet_id: str, status: str) -> WriteOperation:
     """The operation that opens a wallet that exists, or closes it for the reason `status`."""
     return update_operation(WALLETS, {"id": wallet_id}, set={"st": status})
@@ -93,20 +158,6 @@ def shift_operation(
     more = {"av": credits, "gr": credits + returned, "bl": budget, "bud": budget, "rt": returned}
     moved = {letter: amount for letter, amount in more.items() if amount}
     return update_operation(WALLETS, {"id": wallet_id}, add=moved, expected=expected or {})
-
-
-def change_plan_operation(
-    first: Wallet, plan: str, gained: Mapping[str, int], credits: int, budget: int
-) -> WriteOperation:
-    """The operation that puts the tenant's first wallet on `plan`, if its plan and month are as they were read.
-
-    Its calls left this month change by `gained`; `credits` and `budget` come from the other wallets, or go to them.
-    """
-    more = {"av": credits, "gr": credits, "bl": budget, "bud": budget}
-    more |= {_quota(service): count for service, count in gained.items()}
-    expected: dict[str, Any] = {"plan": first.plan, "mon": first.month, **still_has(credits, budget)}
-    added = {letter: amount for letter, amount in more.items() if amount}
-    return update_operation(WALLETS, {"id": first.wallet_id}, set={"plan": plan}, add=added, expected=expected)
 
 
 def still_has(credits: int, budget: int) -> dict[str, Comparison]:
@@ -178,25 +229,59 @@ def resolve_operation(
     return WriteOperation("Update", WALLETS, request)
 
 
-async def start_month(database: Database, wallet: Wallet, month: int) -> None:
+async def start_month(database: Database, wallet: Wallet, month: int, *, with_grant: bool = True) -> None:
     """Start `month`: counters are reset, and holds in flight count for the new month. Raises Unavailable.
 
-    Does nothing when another call started it first, or the plan has changed: the quotas would be those of the old one.
+    A tenant on the free plan gets the month's grant in the same transaction, unless it is not to come `with_grant`.
+    Does nothing when another call started the month first, or the plan has changed. A month whose grant was entered
+    before, as after a restore of the wallets, begins without one.
     """
+    granted = limits(wallet.plan).monthly_grant if with_grant and wallet.plan == Plan.FREE else NOTHING
+    if granted:
+        entry = put_operation(LEDGER, to_record(_free_grant(wallet, month, granted)), must_not_exist=("entry",))
+        try:
+            await database.transact([_month_operation(wallet, month, granted), entry])
+        except TransactionCanceled as cancelled:
+            if cancelled.reasons[0] != "None":
+                return
+        else:
+            return
+    await database.write_if(_month_operation(wallet, month, NOTHING))
+
+
+def _free_grant(wallet: Wallet, month: int, amount: MicroCredits) -> LedgerEntry:
+    """The month's grant of the free plan. It has one id for ever, so a month has one."""
+    begun = month_start(month)
+    digest = int.from_bytes(sha256(wallet.wallet_id.encode()).digest()[:8]) >> 4
+    return LedgerEntry(
+        wallet.wallet_id,
+        new_call_id(begun, 1, digest),
+        EntryType.PLAN_GRANT,
+        amount,
+        Account.PROMOTION,
+        Account.AVAILABLE,
+        begun,
+        description=f"Free credits of {month // 100}-{month % 100:02}",
+        reference=f"plan-grant-{month}",
+    )
+
+
+def _month_operation(wallet: Wallet, month: int, granted: MicroCredits) -> WriteOperation:
     fresh = {_quota(service): left for service, left in fresh_quotas(wallet.plan).items()}
     counters = ", ".join(f"#{name} = :{name}" for name in fresh)
-    values = {":new": month, ":old": wallet.month, ":zero": 0, **{f":{name}": left for name, left in fresh.items()}}
-    values |= {":plan": wallet.plan}
+    values: Item = {f":{name}": left for name, left in fresh.items()}
+    values |= {":new": month, ":old": wallet.month, ":plan": wallet.plan, ":zero": 0}
+    grant = ""
+    if granted:
+        values[":granted"], grant = granted, ", av = av + :granted, gr = gr + :granted"
     request = {
-        "TableName": database.name(WALLETS),
         "Key": to_item({"id": wallet.wallet_id}),
-        "UpdateExpression": f"SET mon = :new, spt = spt + sp, bl = bl + sp, sp = :zero, {counters}",
-        "ConditionExpression": "mon = :old AND #plan = :plan",  # the quotas are those of the plan
+        "UpdateExpression": f"SET mon = :new, spt = spt + sp, bl = bl + sp, sp = :zero{grant}, {counters}",
+        "ConditionExpression": "mon = :old AND #plan = :plan",
         "ExpressionAttributeNames": {"#plan": "plan", **{f"#{name}": name for name in fresh}},
         "ExpressionAttributeValues": to_item(values),
     }
-    with suppress(ConditionFailed):
-        await database.dynamodb.call("UpdateItem", request)
+    return WriteOperation("Update", WALLETS, request)
 
 
 def _quota(service: str) -> str:

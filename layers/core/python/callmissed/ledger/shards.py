@@ -13,20 +13,23 @@ that were in flight, comes to the first when a call needs it (`borrow`), and eac
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
+from callmissed.aws.comparisons import Comparison
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Micros, month_of
+from callmissed.errors import ApiError
 from callmissed.ledger.errors import refusal
 from callmissed.ledger.records import (
     count_shards_operation,
+    plan_operation,
     put_new_wallet,
     shift_operation,
     start_month,
@@ -34,12 +37,12 @@ from callmissed.ledger.records import (
     still_has,
     wallet_of,
 )
-from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, Wallet, new_wallet
+from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, SERVICES, Wallet, fresh_quotas, new_wallet
 from callmissed.money import NOTHING, MicroCredits, total
 from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import WALLETS
 
-_BORROW_TRIES = 10
+_TRIES = 10
 _SHARD_PLAN = Plan.ENTERPRISE
 """Plan of every wallet but the first: it has no monthly quotas, also where the tenant has left it."""
 
@@ -120,16 +123,22 @@ def credit_operations(wallets: Sequence[Wallet], change: MicroCredits) -> list[W
 
     A wallet in debt is paid first. Where one wallet has to give to another, a condition may fail: read again.
     """
-    first, targets = wallets[0], _after_change(wallets, change)
-    returned = MicroCredits(max(0, -change))
     operations: list[WriteOperation] = []
-    for wallet, target in zip(wallets, targets, strict=True):
-        moved = target - wallet.available
-        keeps = still_has(moved, 0) if len(wallets) > 1 and target >= 0 else {}
-        if moved or wallet is first:
-            own = returned if wallet is first else NOTHING
-            operations.append(shift_operation(wallet.wallet_id, moved, returned=own, expected=keeps))
+    returned = MicroCredits(max(0, -change))
+    for wallet, target in zip(wallets, _after_change(wallets, change), strict=True):
+        moved = Shift(target - wallet.available, 0)
+        keeps: Mapping[str, Comparison] = _keeps(wallet, moved) if len(wallets) > 1 else {}
+        if moved.credits or returned:
+            operations.append(shift_operation(wallet.wallet_id, *moved, returned=returned, expected=keeps))
+        returned = NOTHING  # the first wallet counts it for all
     return operations
+
+
+def _keeps(wallet: Wallet, shift: Shift) -> Mapping[str, Comparison]:
+    """The condition that a wallet still has what leaves it. One that is to owe needs none: it owes more then."""
+    credits = shift.credits if wallet.available + shift.credits >= 0 else 0
+    budget = shift.budget if wallet.budget_left + shift.budget >= 0 else 0
+    return still_has(credits, budget)
 
 
 def _after_change(wallets: Sequence[Wallet], change: MicroCredits) -> list[int]:
@@ -137,6 +146,21 @@ def _after_change(wallets: Sequence[Wallet], change: MicroCredits) -> list[int]:
     if change < 0 or min(amounts) < 0:
         return spread(sum(amounts) + change, [wallet.held for wallet in wallets], active_shards(wallets))
     return [amounts[0] + change, *amounts[1:]]
+
+
+def _collected(wallets: Sequence[Wallet], active: int) -> list[Shift]:
+    """The shift of each wallet after which all credits and the budget are in the first `active` ones."""
+    held = [wallet.held for wallet in wallets]
+    credits, budgets = (
+        spread(sum(amounts), held, active)
+        for amounts in ([wallet.available for wallet in wallets], [wallet.budget_left for wallet in wallets])
+    )
+    if not wallets[0].has_budget:
+        budgets = [wallet.budget_left for wallet in wallets]
+    return [
+        Shift(credit - wallet.available, budget - wallet.budget_left)
+        for wallet, credit, budget in zip(wallets, credits, budgets, strict=True)
+    ]
 
 
 async def read_wallets(database: Database, tenant: str, shards: int) -> list[Wallet]:
@@ -164,6 +188,99 @@ async def apply_status(database: Database, tenant: str, status: str, fence: Writ
     return len(behind)
 
 
+async def transact_fresh(
+    database: Database,
+    operations_of: Callable[[], Awaitable[list[WriteOperation]]],
+    fixed: Sequence[WriteOperation] = (),
+) -> bool:
+    """Execute `fixed` and the operations for the wallets as they are now, or neither; False where there are none.
+
+    Where a wallet changed meanwhile, its operations are asked for again. Raises TransactionCanceled when a condition
+    of `fixed` does not hold (its reasons come first), Unavailable when the wallets keep changing.
+    """
+    for _ in range(_TRIES):
+        operations = await operations_of()
+        if not operations:
+            return False
+        try:
+            await database.transact([*fixed, *operations])
+        except TransactionCanceled as cancelled:
+            if "ConditionalCheckFailed" in cancelled.reasons[: len(fixed)]:
+                raise
+            await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
+        else:
+            return True
+    raise Unavailable("the wallets kept changing", indeterminate=False)
+
+
+async def change_plan(
+    database: Database, tenant: str, plan: Plan, now: Micros, also: Sequence[WriteOperation] = ()
+) -> bool:
+    """Give the tenant's wallets another plan, and execute `also`; both or neither. This month's calls count on.
+
+    Where the plan has fewer wallets, their credits and budget come along. False when the tenant has the plan, and
+    nothing was executed. Raises ApiError 404, TransactionCanceled when a condition of `also` does not hold,
+    Unavailable.
+    """
+
+    async def operations() -> list[WriteOperation]:
+        wallets = await all_wallets(database, tenant)
+        if not wallets:
+            raise ApiError(404, "not_found", "No such tenant.")
+        if wallets[0].plan == plan:
+            return []
+        month = max(month_of(now), *(wallet.month for wallet in wallets))
+        if behind := [wallet for wallet in wallets if wallet.month < month]:
+            for wallet in behind:
+                await start_month(database, wallet, month, with_grant=False)
+            wallets = await all_wallets(database, tenant)
+        return _plan_operations(wallets, plan)
+
+    return await transact_fresh(database, operations, also)
+
+
+async def drain(database: Database, tenant: str) -> bool:
+    """Bring credits that are in wallets which the tenant's plan has no use for to the first; False if there are none.
+
+    Raises Unavailable.
+    """
+
+    async def operations() -> list[WriteOperation]:
+        wallets = await all_wallets(database, tenant)
+        if not wallets or len(wallets) == active_shards(wallets):
+            return []
+        return _shift_operations(wallets, _collected(wallets, active_shards(wallets)))
+
+    return await transact_fresh(database, operations)
+
+
+def _plan_operations(wallets: Sequence[Wallet], plan: Plan) -> list[WriteOperation]:
+    """Operations of another plan. What the calls of further wallets counted in the first one's month counts there."""
+    first, shards = wallets[0], limits(plan).wallet_shards
+    shifts = [Shift(0, 0)] * len(wallets) if shards >= len(wallets) else _collected(wallets, shards)
+    before, after = fresh_quotas(first.plan), fresh_quotas(plan)
+    more = {service: after[service] - before[service] for service in SERVICES}
+    operations: list[WriteOperation] = []
+    for wallet, shift in [*zip(wallets, shifts, strict=True)][1:]:
+        fresh = fresh_quotas(wallet.plan) if wallet.month == first.month else wallet.quotas
+        calls = {service: fresh[service] - wallet.quotas[service] for service in SERVICES}
+        if any(shift) or any(calls.values()):
+            operations.append(plan_operation(wallet, shift, calls, _keeps(wallet, shift)))
+        more = {service: more[service] - calls[service] for service in SERVICES}
+    count = max(first.shards, len(wallets))
+    own = plan_operation(first, shifts[0], more, _keeps(first, shifts[0]), plan=plan, shards=count)
+    return [own, *operations]
+
+
+def _shift_operations(wallets: Sequence[Wallet], shifts: Sequence[Shift]) -> list[WriteOperation]:
+    """The shifts, if every giving wallet still has its amount."""
+    return [
+        shift_operation(wallet.wallet_id, *shift, expected=_keeps(wallet, shift))
+        for wallet, shift in zip(wallets, shifts, strict=True)
+        if any(shift)
+    ]
+
+
 class Shards:
     """The shards of one stage's wallets table."""
 
@@ -183,7 +300,7 @@ class Shards:
     async def _borrow(
         self, tenant: str, taker: int, shards: int, service: str, need: MicroCredits, now: Micros
     ) -> None:
-        for _ in range(_BORROW_TRIES):
+        for _ in range(_TRIES):
             wallets = await self._read(tenant, shards)
             if await self._turned(wallets, month_of(now)):
                 continue
@@ -226,11 +343,7 @@ class Shards:
 
     async def _move(self, wallets: list[Wallet], shifts: list[Shift]) -> None:
         """Apply the shifts if every giving shard still has its amount."""
-        operations = [
-            shift_operation(wallet.wallet_id, *shift, expected=still_has(*shift))
-            for wallet, shift in zip(wallets, shifts, strict=True)
-            if any(shift)
-        ]
+        operations = _shift_operations(wallets, shifts)
         if operations:
             await self._database.transact(operations)
 

@@ -252,7 +252,7 @@ async def test_what_dynamodb_does_not_answer_is_tried_again(callbacks_api: Callb
     await take(callbacks_api, change(messages=[message("wamid.1")]))
 
     class Silent(DynamoDB):
-        async def call(self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True) -> Any:
+        async def call(self, *_: Any, **__: Any) -> Any:
             raise Unavailable("silence", indeterminate=True)
 
     silent = InboundWorker(Database(Silent("us-east-1", "http://127.0.0.1:1"), callbacks_api.name), RecordedJobs())

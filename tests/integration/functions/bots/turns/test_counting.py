@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from callmissed.aws.dynamodb import Unavailable
+from functions.bots.turns.counting import ATTEMPTS
 from tests.support.bots.turn_retries import faulty
 from tests.support.bots.turns import Chat
 
 
-@pytest.mark.parametrize(("conflicts", "tries"), [(12, 1), (36, 2)])
+@pytest.mark.parametrize(("conflicts", "tries"), [(ATTEMPTS - 1, 1), (2 * ATTEMPTS - 1, 2)])
 async def test_first_turn_outlasts_conflicts_on_the_count_of_the_month(
     chat: Chat, monkeypatch: pytest.MonkeyPatch, conflicts: int, tries: int
 ) -> None:
@@ -24,7 +25,7 @@ async def test_first_turn_outlasts_conflicts_on_the_count_of_the_month(
         return await send(operation, payload)
 
     monkeypatch.setattr(dynamodb, "send", in_conflict)
-    monkeypatch.setattr("functions.bots.turns.counting._PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("callmissed.aws.dynamodb._BACKOFF_SECONDS", 0.001)
     message = await chat.says("Do you have bread?")
     if tries > 1:
         with pytest.raises(Unavailable):
