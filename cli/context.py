@@ -51,6 +51,10 @@ class CommandContext:
 
     async def operate(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """Change something by a route of operators, below the path of all tenants. Raises CommandError."""
+        return await self.operate_on_platform(method, f"/tenants{path}", **body)
+
+    async def operate_on_platform(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """Change something by a route of operators, below `/api/v1/admin`. Raises CommandError."""
         from cli.operator_api import OperatorApi, deployed_url  # boto3 takes half a second
 
         reason = self.reason or (_LOCAL_REASON if self.base_url else None)

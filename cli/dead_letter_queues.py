@@ -1,5 +1,6 @@
 """Dead-letter queues: messages that a consumer or a function failed, and events that were never delivered."""
 
+import json
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from callmissed.clock import Micros, iso
 from callmissed.platform.functions import FUNCTIONS
-from callmissed.platform.queues import QUEUES, UNDELIVERED, physical_queue_name
+from callmissed.platform.queues import QUEUES, UNDELIVERED, Queue, physical_queue_name
 from cli.errors import CommandError
 from cli.output import Row
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _HIDDEN_SECONDS = 60
 _BATCH = 10
-_SOURCES = {queue.dead_letters: queue.name for queue in QUEUES}
+_SOURCES = {queue.dead_letters: queue for queue in QUEUES}
 NAMES = (*_SOURCES, *(function.failures for function in FUNCTIONS), UNDELIVERED)
 """Every dead-letter queue that a stage may have."""
 
@@ -36,7 +37,14 @@ class DeadLetterQueue:
     @property
     def source(self) -> str | None:
         """Name of the queue from which all messages come, if it is one queue."""
-        return _SOURCES.get(self.name)
+        queue = _SOURCES.get(self.name)
+        return queue.name if queue else None
+
+    @property
+    def may_hold_others(self) -> bool:
+        """Whether events may be in it whose type the bus puts into another queue by now."""
+        queue = _SOURCES.get(self.name)
+        return queue is not None and any(rule.detail_types for rule in queue.rules)
 
     @property
     def arn(self) -> str:
@@ -49,12 +57,12 @@ class DeadLetterQueue:
         return sum(int(attributes[name]) for name in attributes if name.startswith("ApproximateNumberOfMessages"))
 
     def destination(self, message: "MessageTypeDef") -> str | None:
-        """Name of the queue from which `message` came, or None.
+        """Name of the queue from which `message` came, or which takes its events now; None for one from no queue.
 
         The bus names the target that it could not reach: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
         """
-        if self.source:
-            return self.source
+        if source := _SOURCES.get(self.name):
+            return _present_queue(source, message.get("Body", "")).name
         attributes: dict[str, Any] = {**message.get("MessageAttributes", {})}
         target = str(attributes.get("TARGET_ARN", {}).get("StringValue", "")).rpartition(":")[2]
         return next((queue.name for queue in QUEUES if physical_queue_name(self.stage, queue.name) == target), None)
@@ -129,6 +137,16 @@ def message_row(message: "MessageTypeDef") -> Row:
 def sent_at(message: "MessageTypeDef") -> int:
     """Time at which the message was first sent to a queue, in epoch microseconds."""
     return int(message.get("Attributes", {}).get("SentTimestamp", 0)) * 1000
+
+
+def _present_queue(source: Queue, body: str) -> Queue:
+    """The queue into which the bus puts the event in `body` now; `source` for what is no event, or of no queue."""
+    try:
+        event = json.loads(body)
+        of_bus, kind = str(event["source"]), str(event["detail-type"])
+    except (ValueError, KeyError, TypeError):
+        return source
+    return next((queue for queue in (source, *QUEUES) if queue.takes(of_bus, kind)), source)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from yarl import URL
 from callmissed.settings import CoreSettings
 from cli.errors import CommandError
 
-_PATH = "/api/v1/admin/tenants"
+_PATH = "/api/v1/admin"
 _SERVICE = "execute-api"
 _OUTPUT = "BaseUrl"
 _SECONDS = 35

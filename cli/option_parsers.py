@@ -9,13 +9,19 @@ from callmissed.money import parse_credits
 
 def credit_amount(text: str) -> int:
     """Micro-credits of an amount such as `12.5`."""
+    amount = signed_amount(text)
+    if amount < 0:
+        raise typer.BadParameter(f"'{text}': credits can't be negative.")
+    return amount
+
+
+def signed_amount(text: str) -> int:
+    """Micro-credits of an amount such as `12.5` or `-12.5`."""
     try:
         amount = parse_credits(text)
     except ValueError as error:
         raise typer.BadParameter(f"'{text}': {error}.") from error
-    if amount < 0:
-        raise typer.BadParameter(f"'{text}': credits can't be negative.")
-    if amount >= NO_BUDGET:
+    if abs(amount) >= NO_BUDGET:
         raise typer.BadParameter(f"'{text}': less than a trillion credits.")  # more is a typing error, and loses digits
     return amount
 

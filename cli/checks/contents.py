@@ -10,6 +10,7 @@ from callmissed.aws.secrets import parsed_peppers, parsed_sealing_keys
 from callmissed.catalog.model import PLACEHOLDER, Catalog
 from callmissed.platform.resources import (
     CALLBACK_SECRETS,
+    PAYMENT_SECRETS,
     PEPPERS,
     PROVIDER_KEYS,
     SEALING_KEYS,
@@ -20,7 +21,13 @@ from cli.checks.finding import CheckedStage, Finding, Severity, code_of, is_deni
 from cli.checks.providers_file import read_catalog
 
 _RINGS: Mapping[Resource, Callable[[str], object]] = {PEPPERS: parsed_peppers, SEALING_KEYS: parsed_sealing_keys}
-_EXAMPLES = {PROVIDER_KEYS: '{"OPENAI_API_KEY": "…"}', CALLBACK_SECRETS: '{"CASHFREE_SECRET_KEY": "…"}'}
+_EXAMPLES = {
+    PROVIDER_KEYS: '{"OPENAI_API_KEY": "…"}',
+    CALLBACK_SECRETS: '{"META_APP_ID": "…", "META_APP_SECRET": "…"}',
+    PAYMENT_SECRETS: '{"CASHFREE_APP_ID": "…", "CASHFREE_SECRET_KEY": "…", "CASHFREE_ENVIRONMENT": "production"}',
+}
+_OF_GATEWAY = ("CASHFREE_APP_ID", "CASHFREE_SECRET_KEY")
+_ENVIRONMENT, _ENVIRONMENTS = "CASHFREE_ENVIRONMENT", ("production", "sandbox")
 
 
 def check_rings(stage: CheckedStage) -> Iterator[Finding]:
@@ -47,16 +54,36 @@ def check_provider_keys(stage: CheckedStage) -> Iterator[Finding]:
 
 
 def check_callback_secrets(stage: CheckedStage) -> Iterator[Finding]:
-    """Whether callbacks to the platform's own accounts can be verified."""
+    """Whether the platform's own app at Meta is set up."""
     values = _object(stage, CALLBACK_SECRETS)
     if isinstance(values, Finding):
         yield values
     elif not any(values.values()):
         name = CALLBACK_SECRETS.physical_name(stage.name)
-        text = "empty: callbacks of Cashfree are refused"
+        text = "empty: businesses can't connect WhatsApp by Embedded Signup, only by hand"
         yield Finding(name, Severity.ADVICE, text, _put(name, f"'{_EXAMPLES[CALLBACK_SECRETS]}'"))
     else:
         yield ok(CALLBACK_SECRETS.physical_name(stage.name), f"has {', '.join(sorted(values))}")
+
+
+def check_payment_secrets(stage: CheckedStage) -> Iterator[Finding]:
+    """Whether there is a payment gateway, whose production takes money."""
+    name, values = PAYMENT_SECRETS.physical_name(stage.name), _object(stage, PAYMENT_SECRETS)
+    if isinstance(values, Finding):
+        yield values
+        return
+    environment, put = values.get(_ENVIRONMENT) or "sandbox", _put(name, f"'{_EXAMPLES[PAYMENT_SECRETS]}'")
+    if not any(values.values()):
+        text = "empty: payments are answered with 503, and callbacks of Cashfree are refused"
+        yield Finding(name, Severity.ADVICE, text, put)
+    elif missing := [each for each in _OF_GATEWAY if not values.get(each)]:
+        yield Finding(name, Severity.BLOCKS, f"without {_listed(missing)}: payments are answered with 503", put)
+    elif environment not in _ENVIRONMENTS:
+        yield Finding(name, Severity.BLOCKS, f"{_ENVIRONMENT} is neither production nor sandbox", put)
+    elif environment == "sandbox":
+        yield Finding(name, Severity.ADVICE, "is of Cashfree's sandbox: orders are paid with no money", put)
+    else:
+        yield ok(name, f"has {', '.join(_OF_GATEWAY)}, for {environment}")
 
 
 def _keys_of_providers(stage: CheckedStage, catalog: Catalog) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from cli.checks.alarms import check_alarms
 from cli.checks.concurrency import check_concurrency
-from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
+from cli.checks.contents import check_callback_secrets, check_payment_secrets, check_provider_keys, check_rings
 from cli.checks.finding import CheckedStage, Clients, Finding, is_denied, unseen
 from cli.checks.functions import check_functions
 from cli.checks.mails import check_mails
@@ -22,6 +22,7 @@ _CHECKS: tuple[Check, ...] = (
     check_rings,
     check_provider_keys,
     check_callback_secrets,
+    check_payment_secrets,
     check_mails,
     check_alarms,
 )

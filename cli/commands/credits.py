@@ -10,7 +10,7 @@ from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.groups import command_group
-from cli.option_parsers import credit_amount
+from cli.option_parsers import credit_amount, signed_amount
 from cli.rows import ENTRIES, balance_row, entry_row
 from cli.stage_command import stage_command
 
@@ -36,6 +36,30 @@ async def grant_credits(
     if not granted["granted"]:
         context.output.warn(f"The operation {name} was carried out before; nothing was added now.")
     context.output.record(granted)
+
+
+@stage_command(credits, "adjust", changes=True)
+async def adjust_credits(
+    context: CommandContext,
+    *,
+    amount: Annotated[
+        int,
+        typer.Option("--credits", parser=signed_amount, metavar="CREDITS", help="How many, such as 12.5 or -12.5."),
+    ],
+    operation_id: Annotated[
+        str | None, typer.Option(help="Name of this adjustment: repeated under the same name it changes nothing more.")
+    ] = None,
+    description: Annotated[str, typer.Option(help="What the entry says.")] = "",
+) -> None:
+    """Add credits, or take them back; what is spent already becomes a debt."""
+    if amount == 0:
+        raise typer.BadParameter("an adjustment adds or takes back more than nothing")
+    name = operation_id or f"cli-{secrets.token_hex(8)}"
+    asked = {"credits": show(MicroCredits(amount)), "operation_id": name, "description": description}
+    adjusted = await context.operate_on_tenant("POST", "/credits/adjust", **asked)
+    if not adjusted["adjusted"]:
+        context.output.warn(f"The operation {name} was carried out before; nothing was changed now.")
+    context.output.record(adjusted)
 
 
 @stage_command(credits, "balance")

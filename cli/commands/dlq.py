@@ -63,11 +63,12 @@ async def redrive_queue(
     limit: Annotated[int | None, typer.Option(min=1, help="How many at most.", show_default="all")] = None,
     id: Annotated[list[str] | None, typer.Option("--id", help="This message only; may be repeated.")] = None,
 ) -> None:
-    """Move messages back into the queue from which they came."""
+    """Move messages back into the queue from which they came, or into that which takes their events now."""
     dead_letters, ids = _dead_letter_queue(context, queue), frozenset(id or ())
     if dead_letters.source is None and queue != UNDELIVERED:
         raise CommandError(f"'{queue}' keeps failures of a function, which came from no queue: see docs/operations.md.")
-    by_sqs = context.settings.aws_endpoint is None and dead_letters.source and limit is None and not ids
+    is_whole = dead_letters.source and not dead_letters.may_hold_others and limit is None and not ids
+    by_sqs = context.settings.aws_endpoint is None and is_whole
     result = _move_all(context, dead_letters) if by_sqs else _move(context, dead_letters, limit, ids)
     if result.without_source:
         context.output.warn(f"{result.without_source} messages stay: they were meant for no queue.")

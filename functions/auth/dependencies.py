@@ -6,10 +6,10 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
 from callmissed.audit.events import Actor, ActorKind
+from callmissed.rate_limits import Limit, SlidingWindows, network_of
 from callmissed.web.actor import acting
 from callmissed.web.caller import PersonOf, source_address
 from callmissed.web.dependencies import ClockOf, from_state
-from functions.auth.limits import Limit, SlidingWindows, network_of
 
 
 def _visitor(request: Request) -> Actor:

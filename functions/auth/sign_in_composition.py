@@ -6,11 +6,11 @@ from functools import cached_property
 from callmissed.aws.secrets import account_environment, pepper_ring, sealing_ring
 from callmissed.http.client import SafeClient
 from callmissed.money import CREDIT, MicroCredits
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from functions.auth.challenges.challenges import Challenges
 from functions.auth.challenges.codes import Codes
 from functions.auth.composition import AuthComposition
-from functions.auth.limits import SlidingWindows
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.mail.quota import MailQuota
 from functions.auth.passkeys.challenge import SignInChallenges

@@ -28,11 +28,16 @@ class PaymentsComposition:
         return Orders(self.base.database)
 
     @cached_property
+    def http(self) -> SafeClient:
+        """Sends requests to the payment gateway."""
+        return SafeClient(allow_loopback=self.base.settings.allow_loopback)
+
+    @cached_property
     def gateway(self) -> Cashfree:
         """The payment gateway, whose account is read anew every few minutes."""
         settings = self.base.settings
-        client = SafeClient(allow_loopback=settings.allow_loopback)
-        return Cashfree(client, lambda: CashfreeAccount.of(payment_environment(settings), settings.cashfree_url))
+        secrets = payment_environment(settings)
+        return Cashfree(self.http, lambda: CashfreeAccount.of(secrets.values(), settings.cashfree_url))
 
     @cached_property
     def subscriptions(self) -> PlanSubscriptions:

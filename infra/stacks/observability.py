@@ -61,6 +61,7 @@ class ObservabilityStack(Stack):
 def _alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec]:
     yield from _ledger_alarms(metrics)
     yield from _function_alarms(metrics, declared.served)
+    yield from _payment_alarms(metrics)
     yield from _callback_alarms(metrics)
     yield from _dead_letter_alarms(metrics, declared)
     yield from _queue_alarms(metrics, declared.queues)
@@ -100,6 +101,14 @@ def _ledger_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
     )
 
 
+def _payment_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
+    yield AlarmSpec(
+        "PaymentMismatch",
+        metrics.counted("PaymentMismatch"),
+        "The payment gateway took another amount than the order's; nothing was granted.",
+    )
+
+
 def _callback_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
     yield AlarmSpec(
         "CallbackRejected",
@@ -129,7 +138,12 @@ def _dead_letter_alarms(metrics: StageMetrics, declared: Declarations) -> Iterat
 def _dead_letter_queues(declared: Declarations) -> dict[str, str]:
     """By what did not do its work: a function, a queue's consumer, or the bus and the scheduler."""
     failures = {worker.name: worker.failures for worker in declared.keeping_failures}
-    return {UNDELIVERED: UNDELIVERED} | failures | {queue.name: queue.dead_letters for queue in declared.queues}
+    of_queues = zip((queue.name for queue in declared.queues), _dead_letters(declared), strict=True)
+    return {UNDELIVERED: UNDELIVERED} | failures | dict(of_queues)
+
+
+def _dead_letters(declared: Declarations) -> list[str]:
+    return [queue.dead_letters for queue in declared.queues]
 
 
 def _queue_alarms(metrics: StageMetrics, queues: Sequence[Queue]) -> Iterator[AlarmSpec]:
@@ -192,12 +206,12 @@ def _api_graphs(metrics: StageMetrics) -> Iterator[cloudwatch.GraphWidget]:
     yield _graph("Requests", [metrics.api("Count")])
     yield _graph("Refusals and failures", [metrics.api("4XXError"), metrics.api("5XXError")])
     yield _graph("Latency p50, p99", [metrics.api("Latency", percentile) for percentile in ("p50", "p99")])
-    yield _graph("Ledger", [spec.metric for spec in _ledger_alarms(metrics)])
+    yield _graph("Money", [spec.metric for spec in (*_ledger_alarms(metrics), *_payment_alarms(metrics))])
 
 
 def _delivery_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
     yield _graph("Oldest message (s)", [metrics.oldest(queue.name) for queue in declared.queues])
-    yield _graph("Dead letters", [metrics.depth(queue) for queue in _dead_letter_queues(declared).values()])
+    yield _graph("Dead letters", [metrics.depth(queue) for queue in (UNDELIVERED, *_dead_letters(declared))])
     yield _graph("Streams behind (ms)", [metrics.lag(worker) for worker in declared.workers if worker.follows])
     yield _graph("Webhooks disabled", [metrics.counted("EndpointDisabled")])
 

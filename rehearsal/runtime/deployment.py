@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.platform.queues import PASSING, Queue
 from local.aws.services import StageServices
+from local.fakes.cashfree.fake import FakeCashfree
 from local.fakes.graph.fake import FakeGraph
 from local.lambda_runtime.change_signal import ChangeSignal
 from local.lambda_runtime.event_source_mappings import EventSourceMapping, EventSourceMappings
@@ -57,7 +58,7 @@ class _LiveApi:
 class Deployment:
     """A stage that runs. `url` is where its API answers.
 
-    `graph` takes the place of Meta.
+    `graph` takes the place of Meta, and `cashfree` that of the payment gateway.
     `environments` are those behind the aliases, by the function's name; `versions` are all, by the version's path.
     """
 
@@ -66,6 +67,7 @@ class Deployment:
     gate: AccessGate
     surroundings: Surroundings
     graph: FakeGraph
+    cashfree: FakeCashfree
     environments: dict[str, ExecutionEnvironment] = field(default_factory=dict[str, ExecutionEnvironment])
     versions: dict[str, ExecutionEnvironment] = field(default_factory=dict[str, ExecutionEnvironment])
     api: _LiveApi = field(default_factory=_LiveApi)
@@ -114,12 +116,17 @@ async def deployed(
     async with AsyncExitStack() as stack:
         gate_url = await stack.enter_async_context(_serving(gate))
         graph = stack.enter_context(FakeGraph().serving())
-        own = {"CALLMISSED_MAIL_OUTBOX": str(folder / OUTBOX), "CALLMISSED_GRAPH_URL": graph_setting(graph.url)}
+        cashfree = stack.enter_context(FakeCashfree().serving())
+        own = {
+            "CALLMISSED_MAIL_OUTBOX": str(folder / OUTBOX),
+            "CALLMISSED_GRAPH_URL": graph_setting(graph.url),
+            "CALLMISSED_CASHFREE_URL": cashfree.api_url,
+        }
         additions = {**_ADDITIONS, **own}
         surroundings = Surroundings(
             folder / "logs", lay_out_tools(folder / "tools"), lay_out_client(folder / "client"), gate_url, additions
         )
-        deployment = Deployment(plan, engines, gate, surroundings, graph)
+        deployment = Deployment(plan, engines, gate, surroundings, graph, cashfree)
         deployment.deploy(plan, assembly)
         invocations = Invocations(deployment.environments)
         mappings = EventSourceMappings(list(_mappings(plan, engines, invocations)))

@@ -18,10 +18,11 @@ from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode
 from callmissed.platform.queues.sources import CALLBACK_SOURCE
-from callmissed.platform.resources import PEPPERS, SEALING_KEYS, Resource
+from callmissed.platform.resources import PAYMENT_SECRETS, PEPPERS, SEALING_KEYS, Resource
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from local.aws.account import REGION
+from local.fakes.cashfree.fake import FakeCashfree
 from local.state.seed import SeededTenant, Seeder
 from rehearsal.stage.engines import Engines
 from rehearsal.templates.synthesis import STAGE
@@ -53,6 +54,12 @@ class StageOperator:
         sealer = Sealer(self._keys(SEALING_KEYS))
         await Integrations(self.database).save(tenant.tenant, self.whatsapp, sealer, system_clock())
         return tenant
+
+    def set_up_payments(self, cashfree: FakeCashfree) -> None:
+        """Give the stage its account at the payment gateway."""
+        account = {"CASHFREE_APP_ID": cashfree.state.app_id, "CASHFREE_SECRET_KEY": cashfree.state.secret_key}
+        name, text = PAYMENT_SECRETS.physical_name(STAGE), json.dumps(account)
+        self.engines.client("secretsmanager").put_secret_value(SecretId=name, SecretString=text)
 
     async def create_short_key(self, tenant: str) -> None:
         """A key for pages of `SHOP` that expires in a second."""

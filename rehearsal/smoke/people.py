@@ -47,6 +47,12 @@ async def use_people(caller: ApiCalls, outbox: Path) -> None:
     await caller.call("GET", f"{_AUTH}/me", headers=own, expected=401)
 
 
+async def sign_in(caller: ApiCalls) -> dict[str, str]:
+    """Headers of a new session of the person whom `use_people` registered."""
+    signed_in = json.loads(await caller.call("POST", f"{_AUTH}/login", {"email": _EMAIL, "password": _PASSWORD}))
+    return {"Authorization": f"Bearer {signed_in['access_token']}"}
+
+
 async def _code(outbox: Path) -> str:
     """The code of the only mail. Raises SmokeError when none comes."""
     deadline = time.monotonic() + _MAIL_SECONDS

@@ -21,6 +21,7 @@ from rehearsal.errors import SmokeError
 from rehearsal.runtime.deployment import Deployment
 from rehearsal.runtime.runtime_api import FunctionError
 from rehearsal.runtime.web_adapter import WebEnvironment
+from rehearsal.smoke.billing import buy_credits, check_credited
 from rehearsal.smoke.bots import use_bots
 from rehearsal.smoke.operator import SHOP, StageOperator, operating
 from rehearsal.smoke.people import use_people
@@ -52,6 +53,7 @@ async def _use(deployment: Deployment) -> None:
     async with operating(deployment.engines) as operator, receiving() as receiver, aiohttp.ClientSession() as session:
         tenant = await operator.create_tenant()
         caller = ApiClient(session, deployment.url, tenant)
+        operator.set_up_payments(deployment.cashfree)
         await operator.create_short_key(tenant.tenant)
         await _chat(caller)
         await _files(caller)
@@ -61,7 +63,9 @@ async def _use(deployment: Deployment) -> None:
         await _events(caller, receiver, operator, webhook)
         await _other_callback(operator, deployment, tenant.tenant)
         await use_bots(caller, deployment.url, receiver, deployment.graph)
+        order = await buy_credits(caller, deployment.cashfree)
         await _schedules(deployment)
+        await check_credited(caller, order)
         await receiver.wait_for(ApiKeyExpired.event)
         await caller.call("DELETE", webhook, expected=204)
 

@@ -178,3 +178,20 @@ def test_the_guide_of_bots_answers_takes_over_and_hands_back(checkout: Checkout,
     assert json.loads(said[5])["messages"][0]["status"] == "sent"
     assert said[6].startswith("True")
     assert [part.count("\nbot: ") for part in said] == [0, 0, 0, 1, 0, 0, 1]
+
+
+def test_the_guide_of_billing_buys_credits_once(checkout: Checkout, base_url: str) -> None:
+    steps = blocks("docs/billing.md", "sh")
+    script = "\n".join(f"echo '== {number}'\n{block}" for number, block in enumerate(steps))
+    owner = {name: checkout.local_stack.announcement[f"owner_{name}"] for name in ("email", "password")}
+    login = '{"email": "owner-…@example.com", "password": "…"}'
+
+    output = checkout.shell(script.replace("http://127.0.0.1:8000", base_url).replace(login, json.dumps(owner)))
+
+    _, offered, ordered, _, settled, _ = [part.partition("\n")[2].strip() for part in output.split("== ")[1:]]
+    before = float(offered.rpartition("\n")[2])
+    state, after, history = settled.splitlines()
+    assert json.loads(ordered)["amount"] == 449
+    assert json.loads(state) == {"status": "paid", "plan": "topup_510"}
+    assert float(after) == before + 510
+    assert [row["status"] for row in json.loads(history)] == ["paid"]

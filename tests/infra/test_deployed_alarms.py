@@ -18,7 +18,14 @@ from infra.config import StageConfig
 from tests.support.assembly import Assembly
 
 FOLLOWERS = [function for function in FUNCTIONS if function.follows]
-LEDGER_METRICS = {"HoldSweepBacklog", "LedgerDrift", "HoldShortfall", "SettledAfterVoid", "RunawayReply"}
+MONEY_METRICS = {
+    "HoldSweepBacklog",
+    "LedgerDrift",
+    "HoldShortfall",
+    "SettledAfterVoid",
+    "RunawayReply",
+    "PaymentMismatch",
+}
 
 
 def alarms(assembly: Assembly) -> dict[str, dict[str, Any]]:
@@ -120,8 +127,8 @@ def test_every_stream_has_its_alarm(assembly: Assembly, function: Function) -> N
     assert {dimension["Name"] for dimension in alarm["Dimensions"]} == {"FunctionName", "Resource"}
 
 
-@pytest.mark.parametrize("metric", sorted(LEDGER_METRICS))
-def test_ledger_has_its_alarms(assembly: Assembly, metric: str) -> None:
+@pytest.mark.parametrize("metric", sorted(MONEY_METRICS))
+def test_money_has_its_alarms(assembly: Assembly, metric: str) -> None:
     alarm = alarms(assembly)[metric]
     assert alarm["Namespace"] == NAMESPACE
     assert alarm["MetricName"] == metric
@@ -133,9 +140,9 @@ def test_sweep_that_does_not_run_raises_an_alarm(assembly: Assembly) -> None:
     assert alarms(assembly)["LedgerDrift"]["TreatMissingData"] == "ignore"
 
 
-def test_ledger_alarms_watch_what_the_code_counts() -> None:
+def test_alarms_about_money_watch_what_the_code_counts() -> None:
     sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/*/python/**/*.py")]
-    assert set().union(*map(metrics_counted, sources)) >= LEDGER_METRICS
+    assert set().union(*map(metrics_counted, sources)) >= MONEY_METRICS
 
 
 def metrics_counted(source: Path) -> set[str]:

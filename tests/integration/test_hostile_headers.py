@@ -12,15 +12,15 @@ from callmissed.ids import new_id
 from callmissed.integrations.repository import Integrations
 from callmissed.keys.secret import Mode
 from callmissed.platform.routes import ROUTES, Auth, Route
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
-from functions.auth.limits import SlidingWindows
 from local.aws.tables import StageTables
+from tests.support.billing.gateway_account import GATEWAY_ACCOUNT
 from tests.support.inference.gateway import PEPPER, Accounts
 from tests.support.people import new_tenant
 from tests.support.webhooks.callbacks import (
     CASHFREE,
-    CASHFREE_SECRET,
     SEALING,
     STATUS,
     VOICE,
@@ -145,8 +145,9 @@ def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def cashfree_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CASHFREE_SECRET_KEY", CASHFREE_SECRET)
+def payment_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in GATEWAY_ACCOUNT.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(autouse=True)

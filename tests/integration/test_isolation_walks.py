@@ -5,6 +5,7 @@ from collections import Counter
 from callmissed.platform.routes import ROUTES
 from tests.integration.functions.auth import test_isolation as auth
 from tests.integration.functions.auth.admin import test_routes as operators
+from tests.integration.functions.billing import test_isolation as billing
 from tests.integration.functions.bots.handlers import test_isolation as bots
 from tests.integration.functions.bots.inbox import test_drafts as drafts
 from tests.integration.functions.inference import test_tenant_isolation as inference
@@ -14,6 +15,7 @@ from tests.integration.functions.webhooks.handlers import test_isolation as webh
 WALKS = (
     operators.OF_OPERATORS,
     auth.SERVED,
+    billing.SERVED,
     bots.SERVED,
     callbacks.SERVED,
     drafts.SERVED,

@@ -19,11 +19,11 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.platform.tables import AUDIT, TENANTS
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.sessions.tokens import AccessTokens
 from callmissed.tenants.users import User, update_user
 from functions.auth.challenges.challenges import ChallengePurpose, Challenges
-from functions.auth.limits import SlidingWindows
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.passkeys.challenge import SignInChallenges
 from functions.auth.passkeys.relying_party import RelyingParty

@@ -8,7 +8,14 @@ import boto3
 from botocore.exceptions import ClientError
 
 from callmissed.platform.functions import FUNCTIONS, MAILER
-from callmissed.platform.resources import CALLBACK_SECRETS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, SEALING_KEYS
+from callmissed.platform.resources import (
+    CALLBACK_SECRETS,
+    PAYMENT_SECRETS,
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    SEALING_KEYS,
+)
 from callmissed.settings import variable_of
 from cli.checks.finding import CheckedStage, Finding
 
@@ -18,7 +25,8 @@ SECRETS = {
     PEPPERS: KEY,
     SEALING_KEYS: KEY,
     PROVIDER_KEYS: '{"OPENAI_API_KEY": "sk-1"}',
-    CALLBACK_SECRETS: '{"CASHFREE_SECRET_KEY": "s"}',
+    CALLBACK_SECRETS: '{"META_APP_ID": "1", "META_APP_SECRET": "s"}',
+    PAYMENT_SECRETS: '{"CASHFREE_APP_ID": "1", "CASHFREE_SECRET_KEY": "s", "CASHFREE_ENVIRONMENT": "production"}',
 }
 
 

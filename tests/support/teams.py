@@ -14,10 +14,10 @@ from callmissed.ids import new_id
 from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import TENANTS
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import Tenant, create_tenant_operations, tenant_key
 from callmissed.tenants.users import User, add_user, address_key, claim_address, put_user
-from functions.auth.limits import SlidingWindows
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.mail.quota import MailQuota
 from functions.auth.team.service import Team

@@ -207,6 +207,7 @@ class WholeProduct:
         await self._container.close()
         await self.people.http.close()
         await self._bots.http.close()
+        await self.billing.http.close()
         await self.dynamodb.close()
 
     def _integration(self, app: ASGIApp) -> ASGIApp:

@@ -10,8 +10,10 @@ from callmissed.web.actor import OperatorOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.admin.schemas import (
+    AdjustmentRow,
     GrantRow,
     IntegrationRow,
+    NewAdjustment,
     NewGrant,
     NewTenant,
     TenantRow,
@@ -58,6 +60,27 @@ async def grant_credits(
         granted=granted,
         amount=show(amount if granted else NOTHING),
         available=show(await administration.available(tenant_id, now)),
+    )
+
+
+@router.post(
+    f"{_ONE}/credits/adjust", summary="Adjust credits", response_model=AdjustmentRow, responses=operator_responses()
+)
+async def adjust_credits(
+    tenant_id: KnownTenant, new: NewAdjustment, operator: OperatorOf, administration: AdministrationOf, clock: ClockOf
+) -> AdjustmentRow:
+    """Add credits, or take them back, once for each `operation_id`. Spent ones become a debt, which stops calls."""
+    now, amount = clock(), parse_credits(new.credits)
+    actor = operator(new.reason)
+    adjusted = await administration.adjust(tenant_id, amount, new.operation_id, actor, now, new.description)
+    money = await administration.balance(tenant_id, now)
+    return AdjustmentRow(
+        tenant_id=tenant_id,
+        operation_id=new.operation_id,
+        adjusted=adjusted,
+        amount=show(amount if adjusted else NOTHING),
+        available=show(money.available),
+        debt=show(money.debt),
     )
 
 

@@ -15,14 +15,18 @@ from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
 from callmissed.tenants.tenants import Tenant
 from callmissed.tenants.users import User
-from callmissed.web.schemas import OperatorRequest
+from callmissed.web.schemas import CreditAmount, OperatorRequest
 from functions.auth.sign_in.schemas import Email, FullName
 from functions.auth.team.invitation import Invitation
 
-Amount = Annotated[
-    str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$", description="Credits, exact.", examples=["12.5"])
+SignedAmount = Annotated[
+    str,
+    Field(
+        pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$",
+        description="Credits, exact; below zero to take back.",
+        examples=["-12.5"],
+    ),
 ]
-
 _DAY = 24 * 60 * MINUTE
 
 
@@ -93,9 +97,28 @@ class UserRow(BaseModel):
 class NewGrant(OperatorRequest):
     """Credits to add. A grant that is repeated under the same `operation_id` adds nothing more."""
 
-    credits: Amount
+    credits: CreditAmount
     operation_id: str = Field(min_length=1, max_length=255)
     description: str = Field(default="", max_length=255)
+
+
+class NewAdjustment(OperatorRequest):
+    """Credits to add, or to take back. An adjustment that is repeated under the same `operation_id` is made once."""
+
+    credits: SignedAmount
+    operation_id: str = Field(min_length=1, max_length=255)
+    description: str = Field(default="", max_length=255)
+
+
+class AdjustmentRow(BaseModel):
+    """What an adjustment added, below zero what it took back, and what the tenant has or owes now, in credits."""
+
+    tenant_id: str
+    operation_id: str
+    adjusted: bool
+    amount: str
+    available: str
+    debt: str
 
 
 class GrantRow(BaseModel):
@@ -118,7 +141,7 @@ class RequestedKey(OperatorRequest):
     models: list[str] | None = None
     domains: list[str] | None = None
     rpm: int | None = None
-    budget: Amount | None = None
+    budget: CreditAmount | None = None
     expires_days: int | None = Field(default=None, ge=1, le=36_500)
 
     def policy(self, now: Micros) -> KeyPolicy:

@@ -5,8 +5,10 @@ from callmissed.aws.database import Database
 from callmissed.clock import Micros, iso
 from callmissed.errors import invalid_request
 from callmissed.ids import new_id
+from callmissed.ledger.entries import EntryType
 from callmissed.ledger.grants import grant
-from callmissed.ledger.queries import balance
+from callmissed.ledger.queries import Balance, balance
+from callmissed.ledger.returns import take_back
 from callmissed.money import MicroCredits, show
 from callmissed.plans.plans import Plan
 from callmissed.tenants.tenants import Tenant, checked_name, create_tenant_operations, get_tenant
@@ -48,6 +50,32 @@ class Administration:
             also=[audit_operation(event, now)],
         )
 
+    async def adjust(
+        self, tenant: str, amount: MicroCredits, operation_id: str, actor: Actor, now: Micros, description: str = ""
+    ) -> bool:
+        """Add credits, or take them back where `amount` is below zero: what is spent already becomes a debt.
+
+        False when `operation_id` was applied before. Raises ApiError 400 for nothing, 404.
+        """
+        if not amount:
+            raise invalid_request("An adjustment adds or takes back more than nothing.", "credits")
+        adjusted = {"amount": show(amount), "operation_id": operation_id, "description": description}
+        event = AuditEvent(tenant, "credits.adjust", "wallet", tenant, actor, adjusted)
+        return await (grant if amount > 0 else take_back)(
+            self._database,
+            tenant=tenant,
+            amount=MicroCredits(abs(amount)),
+            operation_id=operation_id,
+            now=now,
+            also=[audit_operation(event, now)],
+            kind=EntryType.ADMIN,
+            description=description,
+        )
+
+    async def balance(self, tenant: str, now: Micros) -> Balance:
+        """The tenant's balance. Raises ApiError 404."""
+        return await balance(self._database, tenant, now)
+
     async def available(self, tenant: str, now: Micros) -> MicroCredits:
         """What the tenant may spend. Raises ApiError 404."""
-        return (await balance(self._database, tenant, now)).available
+        return (await self.balance(tenant, now)).available

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from callmissed.keys.count import MAX_KEYS_OF_TENANT
+from callmissed.rate_limits import Limit, SlidingWindows, network_of
 from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
@@ -24,7 +25,6 @@ from functions.auth.api_keys.schemas import (
 from functions.auth.api_keys.service import ApiKeys, KeyRequest
 from functions.auth.dependencies import ActorOf, VisitorOf
 from functions.auth.error_responses import public_responses, session_responses
-from functions.auth.limits import Limit, SlidingWindows, network_of
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"], route_class=GatewayRoute)
 

@@ -14,6 +14,7 @@ from callmissed.http.client import SafeClient
 from callmissed.integrations.repository import Integrations
 from callmissed.integrations.verification import ProviderUrls, Verifier
 from callmissed.keys.management import KeyManager
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
@@ -31,7 +32,6 @@ from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
 from functions.auth.composition import AuthComposition, compose
 from functions.auth.factor_composition import FactorComposition
-from functions.auth.limits import SlidingWindows
 from functions.auth.passkeys import routes as passkeys
 from functions.auth.passkeys.service import Passkeys
 from functions.auth.passkeys.verification import PasskeyVerification

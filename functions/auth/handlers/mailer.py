@@ -9,9 +9,9 @@ from callmissed.aws.runtime import logs_failures, run
 from callmissed.aws.secrets import sealing_ring
 from callmissed.clock import system_clock
 from callmissed.observability import get_logger
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.settings import from_environment
-from functions.auth.limits import SlidingWindows
 from functions.auth.mail.event_mails import EventMails
 from functions.auth.mail.jobs import NOTHING, parse
 from functions.auth.mail.quota import MailQuota

@@ -1,7 +1,7 @@
 """The quota of mails: at most five an hour for one address and purpose, over all tenants that cause them."""
 
 from callmissed.clock import Micros
-from functions.auth.limits import Limit, SlidingWindows
+from callmissed.rate_limits import Limit, SlidingWindows
 
 MAX_MAILS = 5
 _SECONDS = 3600

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from callmissed.audit.events import RETENTION_DAYS, Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.clock import Micros
+from callmissed.rate_limits import Limit, SlidingWindows
 from callmissed.tenants.users import User
-from functions.auth.limits import Limit, SlidingWindows
 
 ATTEMPTS = Limit("sign-in", 100, 3600)
 """Attempts for one address, over all networks."""

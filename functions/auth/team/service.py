@@ -18,6 +18,7 @@ from callmissed.errors import ApiError, account_closed
 from callmissed.idempotency.operation import Operation
 from callmissed.plans.plans import limits
 from callmissed.platform.routes.route import Role
+from callmissed.rate_limits import Limit, SlidingWindows
 from callmissed.tenants.tenants import Tenant, get_tenant
 from callmissed.tenants.users import (
     User,
@@ -30,7 +31,6 @@ from callmissed.tenants.users import (
     transfer_ownership,
     update_user,
 )
-from functions.auth.limits import Limit, SlidingWindows
 from functions.auth.mail.jobs import MailJob
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.mail.quota import MailQuota

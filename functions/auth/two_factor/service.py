@@ -10,9 +10,9 @@ from callmissed.aws.operations import WriteOperation, check_operation
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError, invalid_request
 from callmissed.platform.tables import TENANTS
+from callmissed.rate_limits import Limit, SlidingWindows
 from callmissed.tenants.users import User, update_user, user_key
 from callmissed.web.caller import Person
-from functions.auth.limits import Limit, SlidingWindows
 from functions.auth.mail.jobs import MailJob
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.sessions.service import end_all_but

@@ -7,10 +7,10 @@ from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Micros
 from callmissed.errors import ApiError, invalid_request
 from callmissed.platform.tables import TENANTS
+from callmissed.rate_limits import Limit, SlidingWindows
 from callmissed.tenants.tenants import tenant_key, tenant_of
 from callmissed.tenants.users import User, user_key, user_of
 from functions.auth.challenges.challenges import Challenge, ChallengePurpose, Challenges, invalid_challenge
-from functions.auth.limits import Limit, SlidingWindows
 from functions.auth.sign_in.completion import SignedIn, SignInCompletion, check_may_sign_in
 from functions.auth.two_factor.codes import FactorCodes
 from functions.auth.two_factor.records import Factor, factor_key, factor_of, put_factor

@@ -10,12 +10,18 @@ from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
+from functions.billing.budgets import routes as budgets
+from functions.billing.budgets.service import Budgets
 from functions.billing.composition import BillingComposition, compose
+from functions.billing.coupons import routes as coupons
+from functions.billing.coupons.service import Coupons
 from functions.billing.credits import routes as credits
 from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.service import Credits
@@ -28,18 +34,32 @@ from functions.billing.subscriptions.service import PlanSubscriptions
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (overview.router, credits.router, payments.router, subscriptions.router)
+ROUTERS = (
+    overview.router,
+    credits.router,
+    budgets.router,
+    coupons.router,
+    payments.router,
+    subscriptions.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BillingServices:
-    """The services of one process, which routes find by name in the application's state."""
+    """The services of one process, which routes find by name in the application's state.
+
+    `http` sends requests to the payment gateway.
+    """
 
     credits: Credits
     costs: ServiceCosts
+    budgets: Budgets
+    coupons: Coupons
     payments: Payments
     subscriptions: PlanSubscriptions
+    windows: SlidingWindows
     clock: Clock
+    http: SafeClient
 
 
 def create_services(composition: BillingComposition, *, clock: Clock = system_clock) -> BillingServices:
@@ -48,9 +68,13 @@ def create_services(composition: BillingComposition, *, clock: Clock = system_cl
     return BillingServices(
         credits=Credits(composition.database),
         costs=ServiceCosts(composition.settings),
+        budgets=Budgets(composition.database),
+        coupons=Coupons(bought.orders),
         payments=bought.payments,
         subscriptions=bought.subscriptions,
+        windows=SlidingWindows(composition.database),
         clock=clock,
+        http=bought.http,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from callmissed.clock import MINUTE, SECOND, Micros, iso, month_start, seconds_to_next_month
+from callmissed.clock import MINUTE, Micros, iso, month_end, month_start
 from callmissed.ledger.queries import Balance
 from callmissed.money import MicroCredits, credits
 from callmissed.plans.plans import UNLIMITED, Plan, limits
@@ -88,12 +88,6 @@ class BillingOut(BaseModel):
 
 def _limit(count: int) -> int | None:
     return None if count >= UNLIMITED else count
-
-
-def month_end(month: int) -> Micros:
-    """First moment of the calendar month (UTC) after `month`, such as 202611."""
-    begin = month_start(month)
-    return Micros(begin + seconds_to_next_month(begin) * SECOND)
 
 
 def forecast(spent: MicroCredits, begin: Micros, end: Micros, now: Micros) -> MicroCredits:

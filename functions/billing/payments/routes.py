@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query
 from callmissed.errors import invalid_request
 from callmissed.idempotency.operation import derived
 from callmissed.plans.plans import Plan
+from callmissed.rate_limits import Limit, SlidingWindows
 from callmissed.web.actor import ActorOf
 from callmissed.web.caller import PersonOf
-from callmissed.web.dependencies import from_state
+from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.billing.error_responses import session_responses
@@ -19,6 +20,8 @@ from functions.billing.payments.service import Buyer, Payments
 router = APIRouter(prefix="/api/v1/payments", tags=["payments"], route_class=GatewayRoute)
 
 PaymentsOf = Annotated[Payments, from_state("payments")]
+WindowsOf = Annotated[SlidingWindows, from_state("windows")]
+_ORDERS = Limit("create-order", 20)
 
 
 @router.post(
@@ -28,10 +31,20 @@ PaymentsOf = Annotated[Payments, from_state("payments")]
     responses=session_responses(502, changes=True),
 )
 async def create_order(
-    new: NewOrder, person: PersonOf, actor: ActorOf, payments: PaymentsOf, operation: OperationOf
+    new: NewOrder,
+    person: PersonOf,
+    actor: ActorOf,
+    payments: PaymentsOf,
+    operation: OperationOf,
+    windows: WindowsOf,
+    clock: ClockOf,
 ) -> OrderOut:
-    """Order a pack, credits at the custom price, or a plan above the tenant's. Pay in the returned session."""
+    """Order a pack, credits at the custom price, or a plan above the tenant's. Pay in the returned session.
+
+    A tenant may order 20 times a minute.
+    """
     environment = payments.environment
+    await windows.count(_ORDERS, person.tenant, clock())
     buyer = Buyer(person.tenant, person.user_id, actor, f"cm_{derived(operation.id, 'order')[:16]}")
     if new.type == "plan_upgrade":
         if new.plan is None:

@@ -27,9 +27,12 @@ _logger = get_logger("callbacks")
 
 
 class Cashfree:
-    """Verifies callbacks of Cashfree. `secret` finds the account's secret, empty if there is none."""
+    """Verifies callbacks of Cashfree. `secret` finds the account's secret, empty if there is none.
 
-    def __init__(self, secret: Callable[[], str]) -> None:
+    A signature that does not fit may be under a secret that was rotated just now, so `secret` is asked for the newest.
+    """
+
+    def __init__(self, secret: Callable[[bool], str]) -> None:
         self._secret = secret
 
     async def verify(self, callback: Callback) -> list[CallbackItem]:
@@ -38,16 +41,16 @@ class Cashfree:
         A timestamp may be a day old, because retries may repeat it. The payment's id identifies a repeated callback
         for the 30 days that the outbox keeps it.
         """
-        secret = self._secret()
-        if not secret:
-            _logger.error(f"no {SECRET}: callbacks of Cashfree are refused")
-        if not secret or not _timely(callback) or not _signed(secret, callback):
+        if not _timely(callback) or not any(_signed(self._secret(newest), callback) for newest in (False, True)):
             raise invalid_signature()
         text = callback.body.decode(errors="surrogateescape")
         return [CallbackItem(PLATFORM, CASHFREE_CALLBACK, _ACCOUNT, _own_id(callback.body), text)]
 
 
 def _signed(secret: str, callback: Callback) -> bool:
+    if not secret:
+        _logger.error(f"no {SECRET}: callbacks of Cashfree are refused")
+        return False
     if callback.body[:1].isdigit():
         return False  # it may be a digit of the timestamp: the signed text has no separator between the two
     stamp = callback.headers.get("x-webhook-timestamp", "").encode()

@@ -32,7 +32,8 @@ class Callbacks:
         signers = Signers(self.integrations, Sealer(sealing_ring(settings)), clock)
         self.whatsapp = WhatsApp(signers)
         self.twilio = Twilio(signers)
-        self.cashfree = Cashfree(lambda: payment_environment(settings).get(SECRET, ""))
+        secrets = payment_environment(settings)
+        self.cashfree = Cashfree(lambda newest: secrets.values(newest=newest).get(SECRET, ""))
         self._settings = settings
         self._database = database
         self._clock = clock

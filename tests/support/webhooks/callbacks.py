@@ -25,6 +25,7 @@ from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.callbacks_api import create_app
+from tests.support.billing.gateway_account import SECRET_KEY
 from tests.support.lambda_events import answer_event
 
 NOW = Micros(1_795_600_000 * SECOND)
@@ -33,7 +34,7 @@ WHATSAPP = "/api/v1/webhooks/whatsapp"
 VOICE = "/api/v1/webhooks/twilio/voice"
 STATUS = "/api/v1/webhooks/twilio/status"
 CASHFREE = "/api/v1/payments/webhook"
-CASHFREE_SECRET = "cfsk_test_5d1c"
+CASHFREE_SECRET = SECRET_KEY
 DOMAIN = "a1b2c3.execute-api.ap-south-1.amazonaws.com"
 APP_SECRET = "0f5c1b2a3d4e5f60718293a4b5c6d7e8"
 TOKEN = "12345678901234567890123456789012"

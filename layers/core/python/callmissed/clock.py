@@ -32,6 +32,11 @@ def month_start(month: int) -> Micros:
     return Micros(int(datetime(month // 100, month % 100, 1, tzinfo=UTC).timestamp()) * SECOND)
 
 
+def month_end(month: int) -> Micros:
+    """First moment of the calendar month in UTC after `month`, such as 202611."""
+    return month_start(month + 1 if month % 100 < 12 else month + 89)
+
+
 def seconds_to_next_month(micros: Micros) -> int:
     """Whole seconds, rounded up, until the first of the next month in UTC."""
     moment = datetime.fromtimestamp(micros / SECOND, UTC)

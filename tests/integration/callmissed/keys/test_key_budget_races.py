@@ -7,6 +7,7 @@ import pytest
 
 from callmissed.aws.attributes import to_item
 from callmissed.clock import MINUTE, SECOND, Micros
+from callmissed.keys.changes import PolicyChanges
 from callmissed.keys.management import NewKey
 from callmissed.keys.policy import PolicyChanges
 from callmissed.keys.secret import key_hash

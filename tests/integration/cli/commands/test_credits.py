@@ -32,6 +32,17 @@ def test_a_grant_without_a_name_gets_one_of_its_own(line: CommandLine) -> None:
     assert line.json("credits", "balance", "--tenant", tenant)["available"] == "2"
 
 
+def test_an_adjustment_takes_credits_back_once(line: CommandLine) -> None:
+    tenant = line.tenant(credits="5")
+    words = ("credits", "adjust", "--credits", "-7.5", "--operation-id", "back", "--tenant", tenant)
+
+    first, again = line.json(*words), line.run(*words, "--json")
+
+    assert (first["adjusted"], first["amount"], first["available"], first["debt"]) == (True, "-7.5", "0", "2.5")
+    assert "carried out before" in again.stderr
+    assert json.loads(again.stdout)["adjusted"] is False
+
+
 def test_the_balance_is_what_calls_left(line: CommandLine) -> None:
     tenant = line.tenant(credits="100")
     line.settle(tenant, "lab-chat", 1_500_000)

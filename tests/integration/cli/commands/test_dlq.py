@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
 from callmissed.clock import SECOND
-from callmissed.platform.queues import QUEUES, physical_queue_name
+from callmissed.platform.queues import CALLBACK_SOURCE, QUEUES, physical_queue_name
+from callmissed.platform.queues.sources import CASHFREE_CALLBACK, OTHER_CALLBACKS
 from cli import dead_letter_queues
 from cli.commands import dlq
 from cli.dead_letter_queues import find_dead_letter_queue, peek, redrive
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 DEAD = "callbacks-dead"
+OF_ANY_TYPE = "webhook-dispatch-dead"
 
 
 @dataclass
@@ -150,6 +152,19 @@ def test_all_messages_go_back_with_their_attributes(queues: StageQueues) -> None
     moved = queues.take("callbacks")
     assert {message["Body"] for message in moved} == {str(number) for number in range(25)}
     assert moved[0]["MessageAttributes"]["Why"]["StringValue"] == "broken"
+
+
+def test_an_event_goes_to_the_queue_that_takes_its_type_now(queues: StageQueues) -> None:
+    def event(kind: str) -> str:
+        return json.dumps({"source": CALLBACK_SOURCE, "detail-type": kind, "detail": {"id": "cbk_1"}})
+
+    others = [event(OTHER_CALLBACKS[0]), event("callback.nobody"), "[]"]
+    queues.put(DEAD, event(CASHFREE_CALLBACK), *others)
+
+    assert queues.json("redrive", DEAD)["moved"] == 4
+
+    assert queues.bodies("payments") == [event(CASHFREE_CALLBACK)]
+    assert queues.bodies("callbacks") == sorted(others)
 
 
 def test_a_person_sees_the_progress(queues: StageQueues) -> None:
@@ -283,6 +298,9 @@ class MovingSqs:
         waiting = "0" if self.started and not self.looks else "5"
         return {"Attributes": {"QueueArn": "arn:dead", "ApproximateNumberOfMessages": waiting}}
 
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        return {}
+
     def start_message_move_task(self, SourceArn: str) -> None:  # noqa: N803
         self.started.append(SourceArn)
 
@@ -293,10 +311,10 @@ class MovingSqs:
         QueueDoesNotExist = ClientError
 
 
-def redrive_deployed(sqs: MovingSqs, monkeypatch: pytest.MonkeyPatch) -> Result:
+def redrive_deployed(sqs: MovingSqs, monkeypatch: pytest.MonkeyPatch, queue: str = OF_ANY_TYPE) -> Result:
     monkeypatch.setattr("callmissed.aws.clients.client", lambda *_: sqs)
     monkeypatch.setattr("cli.commands.dlq._POLL_SECONDS", 0)
-    return CliRunner().invoke(app, ["dlq", "redrive", DEAD, "--stage", "prod", "--json"])
+    return CliRunner().invoke(app, ["dlq", "redrive", queue, "--stage", "prod", "--json"])
 
 
 def test_on_a_deployed_stage_sqs_moves_all_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,8 +323,16 @@ def test_on_a_deployed_stage_sqs_moves_all_by_itself(monkeypatch: pytest.MonkeyP
 
     result = redrive_deployed(sqs, monkeypatch)
 
-    assert json.loads(result.stdout) == {"queue": DEAD, "moved": 5, "left": 0}
+    assert json.loads(result.stdout) == {"queue": OF_ANY_TYPE, "moved": 5, "left": 0}
     assert sqs.started == ["arn:dead"]
+
+
+def test_sqs_moves_nothing_by_itself_where_another_queue_may_take_the_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    sqs = MovingSqs()
+
+    result = redrive_deployed(sqs, monkeypatch, DEAD)
+
+    assert (json.loads(result.stdout)["moved"], sqs.started) == (0, [])
 
 
 def test_a_move_that_sqs_stops_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

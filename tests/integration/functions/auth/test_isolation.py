@@ -19,6 +19,7 @@ from callmissed.tenants.users import user_key
 from functions.auth.tenant.key_status import apply_status
 from local.aws.tables import StageTables
 from tests.support.authenticator import SoftwareAuthenticator
+from tests.support.billing.gateway_account import GATEWAY_ACCOUNT
 from tests.support.inference.gateway import PEPPER, Accounts
 from tests.support.people import BROWSER, SignedIn, new_member, new_tenant, set_status, sign_in
 from tests.support.sign_in import CONSOLE
@@ -170,6 +171,13 @@ MATRIX: dict[str, tuple[Credential, Callable[[Route], str]]] = {
     "key of a suspended tenant": (Cast.key_of_a_suspended_tenant, by_a_key("account_inactive")),
     "key of a deleting tenant": (Cast.key_of_a_deleting_tenant, by_a_key("account_terminated")),
 }
+
+
+@pytest.fixture(autouse=True)
+def payment_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, payments are answered with 503."""
+    for name, value in GATEWAY_ACCOUNT.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, PASSING, QUEUES, Queue, Rule
+from callmissed.platform.queues.billing import PAYMENTS
 from callmissed.platform.queues.bots import WHATSAPP
-from callmissed.platform.queues.sources import OTHER_CALLBACKS, WHATSAPP_CALLBACK
+from callmissed.platform.queues.sources import CASHFREE_CALLBACK, OTHER_CALLBACKS, WHATSAPP_CALLBACK
 from callmissed.platform.resources import EVENT_BUS, RESPONSES_BUCKET
 from local.aws.clients import local_client
 from local.aws.services import StageServices, create_services
@@ -31,6 +32,7 @@ def test_every_declared_queue_has_its_visibility_and_dead_letters(services: Stag
         (EVENT_SOURCE, "budget.alert", FANOUT),
         *((CALLBACK_SOURCE, kind, CALLBACKS) for kind in OTHER_CALLBACKS),
         (CALLBACK_SOURCE, WHATSAPP_CALLBACK, WHATSAPP),
+        (CALLBACK_SOURCE, CASHFREE_CALLBACK, PAYMENTS),
     ],
 )
 def test_the_bus_puts_events_into_the_queue_of_their_source(
@@ -44,7 +46,7 @@ def test_the_bus_puts_events_into_the_queue_of_their_source(
     [message] = sqs.receive_message(QueueUrl=services.queue_url(queue.name))["Messages"]
     event = json.loads(message.get("Body", ""))
     assert (event["source"], event["detail-type"], event["detail"]) == (source, kind, detail)
-    others = [other for other in (FANOUT, CALLBACKS, WHATSAPP) if other != queue]
+    others = [other for other in (FANOUT, CALLBACKS, WHATSAPP, PAYMENTS) if other != queue]
     assert all("Messages" not in sqs.receive_message(QueueUrl=services.queue_url(other.name)) for other in others)
 
 

@@ -34,6 +34,18 @@ def test_missing_secrets_of_an_older_file_are_created_once(tmp_path: Path) -> No
         assert state.secrets() == first
 
 
+def test_older_file_gets_the_payment_gateways_secret_and_keeps_the_others(tmp_path: Path) -> None:
+    with open_state(tmp_path) as state:
+        state.store_secrets(state.secrets().model_copy(update={"account": ACCOUNT}))
+        kept = json.loads((tmp_path / "secrets.json").read_text())
+        del kept["cashfree_secret"]
+        (tmp_path / "secrets.json").write_text(json.dumps(kept))
+        first = state.secrets()
+        assert (first.pepper, first.account) == (kept["pepper"], ACCOUNT)
+        assert first.cashfree_secret.startswith("cfsk_")
+        assert state.secrets() == first
+
+
 def test_clearing_removes_data_and_secrets_and_nothing_else(tmp_path: Path) -> None:
     with open_state(tmp_path):
         pass

@@ -6,6 +6,7 @@ import pytest
 
 from callmissed.platform.functions import (
     AUTH_API,
+    BILLING_API,
     BOTS_API,
     CALLBACKS_API,
     EVENT_RELAY,
@@ -13,6 +14,8 @@ from callmissed.platform.functions import (
     INFERENCE,
     LEDGER_SWEEP,
     MAILER,
+    ORDER_SWEEP,
+    PAYMENT_WORKER,
 )
 from callmissed.platform.functions.bots import CONVERSATION_DRAFTS, TURN_WORKER
 from callmissed.platform.resources import (
@@ -21,6 +24,7 @@ from callmissed.platform.resources import (
     EVENT_BUS,
     FILES_BUCKET,
     IMAGES_BUCKET,
+    PAYMENT_SECRETS,
     PEPPERS,
     PROVIDER_KEYS,
     PROVIDERS_FILE,
@@ -34,7 +38,7 @@ from callmissed.settings import CoreSettings, from_environment
 
 
 def test_resources_grant_reading_of_secrets_and_no_more() -> None:
-    for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, ACCOUNT_SECRETS):
+    for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, PAYMENT_SECRETS, ACCOUNT_SECRETS):
         assert secret.actions == ("secretsmanager:GetSecretValue",)
     assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
     for bucket in (RESPONSES_BUCKET, IMAGES_BUCKET):
@@ -63,8 +67,8 @@ def test_resources_have_names_and_variables_of_their_own() -> None:
 
 def test_function_for_providers_callbacks_reads_none_of_their_api_keys() -> None:
     """It answers requests of anybody, and what it can read is what a fault in it could give away."""
-    assert CALLBACKS_API.needs == (SEALING_KEYS, CALLBACK_SECRETS)
-    assert [each for each in FUNCTIONS if CALLBACK_SECRETS in each.needs] == [CALLBACKS_API, BOTS_API]
+    assert CALLBACKS_API.needs == (SEALING_KEYS, PAYMENT_SECRETS)
+    assert [each for each in FUNCTIONS if CALLBACK_SECRETS in each.needs] == [BOTS_API]
     assert [each for each in FUNCTIONS if PROVIDER_KEYS in each.needs] == [
         INFERENCE,
         TURN_WORKER,
@@ -73,6 +77,14 @@ def test_function_for_providers_callbacks_reads_none_of_their_api_keys() -> None
     assert [each for each in FUNCTIONS if ACCOUNT_SECRETS in each.needs] == [AUTH_API, MAILER]
 
 
+def test_functions_that_take_payments_alone_read_the_gateways_secrets() -> None:
+    """Inference, above all, runs with requests of everybody, and must not be able to move money."""
+    readers = {each.name for each in FUNCTIONS if PAYMENT_SECRETS in each.needs}
+    assert PAYMENT_SECRETS not in INFERENCE.needs
+    assert readers == {each.name for each in (CALLBACKS_API, BILLING_API, PAYMENT_WORKER, ORDER_SWEEP)}
+
+
 def test_functions_that_read_secrets_at_their_start_are_known() -> None:
     assert any(need.read_at_start for need in INFERENCE.needs)
     assert not any(need.read_at_start for need in (*EVENT_RELAY.needs, *LEDGER_SWEEP.needs))
+    assert not any(need.read_at_start for need in PAYMENT_WORKER.needs)

@@ -53,7 +53,7 @@ def test_secrets_and_the_bus_keep_nothing_of_tenants(secret: Resource) -> None:
 
 
 def test_what_a_stage_keeps_of_a_tenant_is_its_accounts_and_nothing_else() -> None:
-    assert [table.name for table in TABLES if table.tenant_data.purge is Purge.KEPT] == ["ledger"]
+    assert [table.name for table in TABLES if table.tenant_data.purge is Purge.KEPT] == ["ledger", "billing"]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,17 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from callmissed.platform.resources import CALLBACK_SECRETS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, SEALING_KEYS
+from callmissed.platform.resources import (
+    CALLBACK_SECRETS,
+    PAYMENT_SECRETS,
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    SEALING_KEYS,
+)
 from cli.checks.alarms import check_alarms
 from cli.checks.concurrency import check_concurrency
-from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
+from cli.checks.contents import check_callback_secrets, check_payment_secrets, check_provider_keys, check_rings
 from cli.checks.finding import CheckedStage, Finding, Severity
 from cli.checks.functions import check_functions
 from cli.checks.mails import check_mails
@@ -38,7 +45,7 @@ def problem(findings: list[Finding]) -> Finding:
 def test_stage_that_lacks_nothing_is_in_order(stage: DeployedStage) -> None:
     findings = check_stage(STAGE, REGION, stage.client)
     assert [finding for finding in findings if finding.severity is not Severity.OK or finding.remedy] == []
-    assert len(findings) == 9
+    assert len(findings) == 10
 
 
 def test_new_account_has_too_few_executions(stage: DeployedStage) -> None:
@@ -117,9 +124,9 @@ def test_secret_that_does_not_exist_blocks(stage: DeployedStage) -> None:
     assert (found.text, found.remedy) == ("does not exist", "npx cdk deploy data -c stage=prod")
 
 
-@pytest.mark.parametrize("check", [check_rings, check_provider_keys, check_callback_secrets])
+@pytest.mark.parametrize("check", [check_rings, check_provider_keys, check_callback_secrets, check_payment_secrets])
 def test_binary_secret_is_a_finding(stage: DeployedStage, check: Callable[[CheckedStage], Iterator[Finding]]) -> None:
-    for resource in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS):
+    for resource in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, PAYMENT_SECRETS):
         stage.real("secretsmanager").put_secret_value(SecretId=resource.physical_name(STAGE), SecretBinary=b"\xff")
     found = [finding for finding in stage.asked(check) if finding.severity is Severity.BLOCKS]
     assert found
@@ -281,7 +288,8 @@ def test_models_on_bedrock_with_a_key_need_no_rights(stage: DeployedStage) -> No
 def test_empty_callback_secrets_are_advice(stage: DeployedStage) -> None:
     stage.write_secret(CALLBACK_SECRETS, "{}")
     found = problem(stage.asked(check_callback_secrets))
-    assert (found.severity, "Cashfree" in found.text) == (Severity.ADVICE, True)
+    assert (found.severity, "Embedded Signup" in found.text) == (Severity.ADVICE, True)
+    assert "META_APP_SECRET" in found.remedy
 
 
 def test_alarms_without_a_confirmed_subscription_are_advice(stage: DeployedStage) -> None:

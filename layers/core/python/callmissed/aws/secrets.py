@@ -1,18 +1,17 @@
 """Secrets that settings only name: peppers, sealing keys, the providers' API keys and the secrets of callbacks.
 
 On one machine the settings hold them; a deployed process reads them from AWS Secrets Manager, once, and those of the
-payment gateway every few minutes. Only composition
-roots import this module, and pass the secrets on.
+payment gateway every few minutes. Only composition roots import this module, and pass the secrets on.
 """
 
 import json
 import os
 import time
-from collections.abc import Mapping
-from functools import cache, lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
-from callmissed.observability import LoggableError
+from callmissed.observability import LoggableError, get_logger
 from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 _MIN_PEPPER_BYTES = 16
 _MIN_SEALING_KEY_BYTES = 32
 _KEPT_SECONDS = 300
+_MIN_AGE_SECONDS = 60
+
+_logger = get_logger("secrets")
 
 
 class SecretError(LoggableError, ValueError):
@@ -51,9 +53,43 @@ def callback_environment(settings: CoreSettings) -> Mapping[str, str]:
     return _environment(settings.callback_secrets_name, settings.region)
 
 
-def payment_environment(settings: CoreSettings) -> Mapping[str, str]:
-    """The mapping of secrets of the payment gateway, as `provider_environment`; read anew every five minutes."""
-    return _recent_environment(settings.payment_secrets_name, settings.region, int(time.monotonic() // _KEPT_SECONDS))
+class RecentEnvironment:
+    """The mapping of a secret that is rotated while the process runs, as `provider_environment`.
+
+    Where it can't be read anew, the content that was read last stays in use.
+    """
+
+    def __init__(self, name: str, region: str, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._name = name
+        self._region = region
+        self._seconds = seconds
+        self._values: Mapping[str, str] = {}
+        self._tried: float | None = None
+
+    def values(self, *, newest: bool = False) -> Mapping[str, str]:
+        """The content, at most five minutes old, or one minute if it must be the `newest`: nobody makes us ask more.
+
+        Raises botocore.exceptions.ClientError when the first read fails.
+        """
+        now = self._seconds()
+        if self._tried is None or now - self._tried >= (_MIN_AGE_SECONDS if newest else _KEPT_SECONDS):
+            self._read(now)
+        return self._values
+
+    def _read(self, now: float) -> None:
+        try:
+            self._values = _environment(self._name, self._region)
+        except Exception:
+            if self._tried is None:
+                raise
+            _logger.exception("a secret could not be read anew")
+        self._tried = now
+
+
+@cache
+def payment_environment(settings: CoreSettings) -> RecentEnvironment:
+    """The secrets of the payment gateway."""
+    return RecentEnvironment(settings.payment_secrets_name, settings.region)
 
 
 @cache
@@ -85,11 +121,6 @@ def _environment(name: str, region: str) -> Mapping[str, str]:
         return os.environ
     values: dict[str, str] = json.loads(_text(name, region) or "{}")
     return {**os.environ, **values}
-
-
-@lru_cache(maxsize=1)
-def _recent_environment(name: str, region: str, _period: int) -> Mapping[str, str]:
-    return _environment(name, region)
 
 
 def _text(name: str, region: str) -> str:

@@ -4,6 +4,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
+CreditAmount = Annotated[
+    str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$", description="Credits, exact.", examples=["12.5"])
+]
+
 
 class RequestModel(BaseModel):
     """Body of a request. It has no unknown fields, and `true` is no number there."""

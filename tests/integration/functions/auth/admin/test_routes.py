@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.ids import new_id
-from callmissed.ledger.queries import balance
+from callmissed.ledger.queries import balance, newest_entries
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.platform.tables import AUDIT, OUTBOX
 from local.api_gateway.sigv4 import OPERATOR_ARN
@@ -15,6 +15,7 @@ from tests.support.people import SignedIn
 from tests.support.whole_product import Reply, Sent, WholeProduct
 
 OF_OPERATORS = [route for route in ROUTES if route.auth is Auth.OPERATOR]
+CHANGES = [route for route in OF_OPERATORS if route.method != "GET"]
 PATH = "/api/v1/admin/tenants"
 WHATSAPP = {"access_token": "EAAG-token", "verify_token": "blue-kettle", "allow_unsigned": True}
 TWILIO = {"auth_token": "0123456789abcdef", "phone_number": "+14155550100"}
@@ -68,6 +69,38 @@ async def test_credits_are_granted_once_for_an_operation(product: WholeProduct, 
         "description": "hello",
         "reason": "asked by mail",
     }
+
+
+async def test_credits_are_adjusted_both_ways_once_for_an_operation(product: WholeProduct, owner: SignedIn) -> None:
+    path = f"/{owner.tenant}/credits/adjust"
+    more = await done(product, path, credits="10", operation_id="more")
+    asked = {"credits": "-12.5", "operation_id": "less", "description": "a mistake"}
+    less = [await done(product, path, **asked) for _ in range(2)]
+
+    assert (more["adjusted"], more["amount"], more["available"], more["debt"]) == (True, "10", "10", "0")
+    assert less[0] == {
+        "tenant_id": owner.tenant,
+        "operation_id": "less",
+        "adjusted": True,
+        "amount": "-12.5",
+        "available": "0",
+        "debt": "2.5",
+    }
+    assert less[1] == less[0] | {"adjusted": False, "amount": "0"}
+    newest, _ = await newest_entries(product.database, owner.tenant, limit=10)
+    assert (newest.type, newest.debit, newest.credit) == ("admin", "tenant:available", "promotion")
+    events = [event for event in await audited(product, owner.tenant) if event["action"] == "credits.adjust"]
+    assert [event["metadata"]["reason"] for event in events] == ["asked by mail"] * 2
+
+
+@pytest.mark.parametrize(
+    ("credits", "status"), [("0", 400), ("-0", 400), ("1.0000001", 422), ("NaN", 422), ("+1", 422)]
+)
+async def test_adjustment_that_can_not_be_is_refused(
+    product: WholeProduct, owner: SignedIn, credits: str, status: int
+) -> None:
+    body = {"credits": credits, "operation_id": "x", "reason": "asked by mail"}
+    assert (await operate(product, f"/{owner.tenant}/credits/adjust", body)).status == status
 
 
 async def test_numbers_are_connected(product: WholeProduct, owner: SignedIn) -> None:
@@ -167,7 +200,7 @@ async def test_an_unknown_tenant_is_not_found_and_nothing_is_written(product: Wh
 
 
 @pytest.mark.parametrize("reason", [{}, {"reason": " "}, {"reason": "x" * 501}], ids=["none", "empty", "too long"])
-@pytest.mark.parametrize("route", OF_OPERATORS, ids=name_of)
+@pytest.mark.parametrize("route", CHANGES, ids=name_of)
 async def test_a_reason_is_needed(
     product: WholeProduct, owner: SignedIn, route: Route, reason: dict[str, object]
 ) -> None:

@@ -44,6 +44,10 @@ ROUTES_WITHOUT_CHANGES = {
 }
 """They write what expires by itself, or nothing."""
 
+PURCHASES = {f"POST /api/v1/payments/{name}" for name in ("create-order", "verify", "retry")}
+"""They need a payment gateway: tests/integration/functions/billing/test_isolation.py has one. Orders leave an event;
+what settles them leaves entries in the ledger."""
+
 REPLAY_OF_A_DELIVERY = f"POST {WEBHOOK}/deliveries/{{delivery_id}}/replay"
 """It needs a delivery: tests/integration/functions/webhooks/subscriptions/test_audit.py has one."""
 
@@ -113,7 +117,7 @@ def test_walk_has_every_route_that_changes_something() -> None:
         if route.auth in kinds and route.function not in (BOTS_API.name, CONVERSATION_DRAFTS.name)
     ]
     changing = {name_of(route) for route in here if route.method != "GET"}
-    assert {name for name, _ in CHANGES} | ROUTES_WITHOUT_CHANGES | {REPLAY_OF_A_DELIVERY} == changing
+    assert {name for name, _ in CHANGES} | ROUTES_WITHOUT_CHANGES | PURCHASES | {REPLAY_OF_A_DELIVERY} == changing
 
 
 @dataclass

@@ -9,8 +9,8 @@ from threading import Barrier
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
 from callmissed.errors import ApiError
+from callmissed.rate_limits import SlidingWindows
 from functions.auth.challenges.codes import MAX_GUESSES, CodePurpose, Codes
-from functions.auth.limits import SlidingWindows
 from functions.auth.mail.quota import MAX_MAILS, MailQuota
 from local.aws.tables import StageTables
 from tests.support.inference.gateway import PEPPER

@@ -4,9 +4,9 @@ from callmissed.aws.batches import Received
 from callmissed.clock import system_clock
 from callmissed.events.outbox import Event, new_event, publish
 from callmissed.events.types import WebhookDisabled
+from callmissed.rate_limits import SlidingWindows
 from callmissed.sealing import Sealer
 from functions.auth.handlers.mailer import Mailer
-from functions.auth.limits import SlidingWindows
 from functions.auth.mail.event_mails import EventMails
 from functions.auth.mail.jobs import MailJob, nothing
 from functions.auth.mail.quota import MAX_MAILS, MailQuota

@@ -2,7 +2,7 @@
 
 import json
 
-from callmissed.clock import MINUTE, Micros, iso, month_of, month_start
+from callmissed.clock import MINUTE, Micros, iso, month_end, month_of, month_start
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
@@ -10,7 +10,7 @@ from callmissed.ledger.holds import Ledger
 from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
-from functions.billing.overview.schemas import forecast, month_end
+from functions.billing.overview.schemas import forecast
 from tests.support.people import new_member, new_tenant
 from tests.support.sign_in import SettableClock
 from tests.support.whole_product import WholeProduct

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from callmissed.aws.secrets import RecentEnvironment
 from callmissed.clock import MINUTE, SECOND
-from tests.support.webhooks.callbacks import CASHFREE, NOW, CallbacksApi, by_cashfree, payment
+from tests.support.webhooks.callbacks import CASHFREE, CASHFREE_SECRET, NOW, CallbacksApi, by_cashfree, payment
 
 DAY = 24 * 60 * MINUTE
 
@@ -132,3 +133,22 @@ async def test_a_payment_that_the_bus_can_not_carry_is_refused(callbacks_api: Ca
     body = payment("9" * 210_000)
 
     assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body))).status == 413
+
+
+async def test_callback_under_a_secret_that_was_just_rotated_is_taken(
+    callbacks_api: CallbacksApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process remembers the old secret until a signature does not fit."""
+    read: list[bool] = []
+
+    def values(_: RecentEnvironment, *, newest: bool = False) -> dict[str, str]:
+        read.append(newest)
+        return {"CASHFREE_SECRET_KEY": "new" if newest else CASHFREE_SECRET}
+
+    monkeypatch.setattr(RecentEnvironment, "values", values)
+    old, new = payment(1), payment(2)
+
+    assert (await callbacks_api.post(CASHFREE, old, by_cashfree(old))).status == 200
+    assert read == [False]
+    assert (await callbacks_api.post(CASHFREE, new, by_cashfree(new, secret="new"))).status == 200
+    assert (await callbacks_api.post(CASHFREE, new, by_cashfree(new, secret="forged"))).status == 401

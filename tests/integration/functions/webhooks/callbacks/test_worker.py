@@ -10,34 +10,29 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from functions.webhooks.callbacks.worker import CallbackWorker
 from tests.support.bots.inbound import queued
 from tests.support.webhooks.callbacks import (
-    CASHFREE,
     DOMAIN,
     VOICE,
     CallbacksApi,
-    by_cashfree,
     by_twilio,
     call_form,
-    payment,
     twilio_credentials,
 )
 
 
-async def test_callbacks_of_twilio_and_cashfree_fail_and_are_kept(
+async def test_callbacks_of_twilio_fail_and_are_kept(
     callbacks_api: CallbacksApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     await callbacks_api.save(twilio_credentials())
     form, signed = by_twilio(f"https://{DOMAIN}/prod{VOICE}", call_form())
     assert (await callbacks_api.post(VOICE, form, signed)).status == 200
-    assert (await callbacks_api.post(CASHFREE, payment(), by_cashfree(payment()))).status == 200
     items = await callbacks_api.outbox()
 
     for receives in (1, 2):
         failed = await CallbackWorker(callbacks_api.database).failures(queued(items, receives))
         assert sorted(failed) == sorted(f"message of {item['id']}" for item in items)
 
-    assert len(await callbacks_api.outbox()) == len(items) == 2
-    reasons = sorted(vars(record)["reason"] for record in caplog.records)
-    assert reasons == ["nothing processes callback.cashfree yet", "nothing processes callback.twilio.voice yet"]
+    assert len(await callbacks_api.outbox()) == len(items) == 1
+    assert [vars(record)["reason"] for record in caplog.records] == ["nothing processes callback.twilio.voice yet"]
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"detail": {"id": "cbk_gone"}}'])

@@ -12,7 +12,7 @@ earlier than its writing, or a drift that made the reconciliation count again. C
 never read again.
 """
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import between
 from callmissed.aws.database import Database, KeySelection
 from callmissed.aws.operations import WriteOperation, update_operation
-from callmissed.clock import MINUTE, Micros
+from callmissed.clock import MINUTE, Micros, month_end
 from callmissed.ids import sortable_prefix
 from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.history.sums import EntrySums
@@ -49,10 +49,15 @@ class Checkpoint:
     sums: EntrySums
 
 
-def final_before(wallets: Collection[Wallet], now: Micros) -> str:
-    """Entries with lower ids are final, if these wallets were read before the entries are."""
+def final_before(wallets: Sequence[Wallet], now: Micros) -> str:
+    """Entries with lower ids are final, if these wallets, the first one first, were read before the entries are.
+
+    Entries of a month that the first wallet has not begun are not: the grant that comes with the month's first call has
+    an id of the month's first moment.
+    """
+    months = [sortable_prefix(month_end(wallet.month)) for wallet in wallets[:1]]
     cut = sortable_prefix(Micros(now - _SETTLED_AFTER))
-    return min([cut, *(call_id for wallet in wallets for call_id in wallet.holds)])
+    return min([cut, *months, *(call_id for wallet in wallets for call_id in wallet.holds)])
 
 
 async def generation(database: Database, tenant: str) -> int:

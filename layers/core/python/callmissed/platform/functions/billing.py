@@ -2,7 +2,7 @@
 
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.resources import PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
-from callmissed.platform.tables import AUDIT, BILLING, IDEMPOTENCY, KEYS, LEDGER, OUTBOX, TENANTS, WALLETS
+from callmissed.platform.tables import AUDIT, BILLING, IDEMPOTENCY, KEYS, LEDGER, LIMITS, OUTBOX, TENANTS, WALLETS
 
 LEDGER_SWEEP = Function(
     "ledger-sweep",
@@ -58,6 +58,7 @@ BILLING_API = Function(
     tables={
         **_SETTLEMENT_TABLES,
         TENANTS.name: (*READ_WRITE, "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem"),
+        LIMITS.name: ("dynamodb:UpdateItem",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
     indexes={BILLING.name: ("dynamodb:Query",)},

@@ -55,6 +55,12 @@ class Queue:
         """Name of the dead-letter queue."""
         return f"{self.name}-dead"
 
+    def takes(self, source: str, detail_type: str) -> bool:
+        """Whether the event bus puts events of this source and type into the queue."""
+        return any(
+            rule.source == source and detail_type in (rule.detail_types or (detail_type,)) for rule in self.rules
+        )
+
     def named_rules(self) -> Iterator[tuple[str, Rule]]:
         """The rules with their names. The first rule has the queue's name, the others add their number."""
         for number, rule in enumerate(self.rules, start=1):

@@ -79,6 +79,7 @@ ROUTES = (
     _session("GET", "/api/v1/audit/events/{event_id}", MANAGERS),
     _operator("POST", ""),
     _operator("POST", "/{tenant_id}/credits"),
+    _operator("POST", "/{tenant_id}/credits/adjust"),
     _operator("POST", "/{tenant_id}/keys"),
     _operator("POST", "/{tenant_id}/keys/{key_id}/revoke"),
     _operator("POST", "/{tenant_id}/keys/{key_id}/rotate"),

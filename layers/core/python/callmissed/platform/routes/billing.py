@@ -4,6 +4,7 @@ from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Rou
 
 _CREDITS = "/api/v1/credits"
 _PAYMENTS = "/api/v1/payments"
+_COUPONS = "/api/v1/admin/coupons"
 
 
 def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE) -> Route:
@@ -15,6 +16,12 @@ ROUTES = (
     Route("GET", f"{_CREDITS}/packs", "billing", Auth.PUBLIC),
     _session("GET", f"{_CREDITS}/balance"),
     _session("GET", f"{_CREDITS}/transactions"),
+    _session("GET", f"{_CREDITS}/budget"),
+    _session("PUT", f"{_CREDITS}/budget", MANAGERS),
+    _session("POST", "/api/v1/coupons/redeem", MANAGERS),
+    Route("GET", _COUPONS, "billing", Auth.OPERATOR),
+    Route("POST", _COUPONS, "billing", Auth.OPERATOR),
+    Route("POST", f"{_COUPONS}/{{code}}/disable", "billing", Auth.OPERATOR),
     _session("POST", f"{_PAYMENTS}/create-order", MANAGERS),
     _session("POST", f"{_PAYMENTS}/verify"),
     _session("POST", f"{_PAYMENTS}/retry", MANAGERS),

@@ -7,7 +7,7 @@ import pytest
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import SECOND, Micros
-from functions.auth.limits import Limit, SlidingWindows
+from callmissed.rate_limits import Limit, SlidingWindows
 from local.aws.tables import StageTables
 from tests.support.sign_in import SettableClock
 

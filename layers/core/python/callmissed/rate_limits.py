@@ -1,4 +1,4 @@
-"""Limits of public routes: n requests in any window, over all processes.
+"""Rate limits of people's routes: n requests in any window, over all processes.
 
 One item for each limited thing holds the moments of the requests in the window. A request reads nothing before: it
 assumes an empty window, and the refused write shows the moments that are there. Each further try fails only because

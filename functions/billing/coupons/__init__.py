@@ -1,0 +1,1 @@
+"""Coupons: codes of the operator's that add credits."""
