@@ -6,7 +6,7 @@ The ledger's promises, checked after every write that arrives and after every st
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -46,21 +46,11 @@ from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, FaultyTenant, outcome_name
 from tests.support.interleaving import Action
 from tests.support.tenant_wallets import deduction
-from tests.support.wallet_plans import CALM, CREATING, EXPIRED, PLANS, SKEW, Faults, Plan, Replay
+from tests.support.wallet_plans import CALM, CREATING, EXPIRED, PLANS, SKEW, Call, Faults, Plan, Replay
 
 START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
 AMID_SWEEP, SUSPENDED, LATE_SHARD = "an entry came amid a sweep", "a hold met a suspended tenant", "a shard came late"
 OWED, LEFT = "a free call met a debt", "a tenant left enterprise with several wallets"
-
-
-@dataclass
-class Call:
-    """A call of the tenant as the process that serves it knows it."""
-
-    id: str
-    hold: Hold | None
-    settling: bool = False
-    released: bool = False
 
 
 class WalletMachine(RuleBasedStateMachine):

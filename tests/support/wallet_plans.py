@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from callmissed.clock import SECOND
+from callmissed.ledger.holds import Hold
 from tests.support.faults import FAULTS, Fault
 
 SKEW = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
@@ -41,6 +42,16 @@ class Plan:
     share: int
     resolving: Faults
     arriving: int
+
+
+@dataclass
+class Call:
+    """A call of the tenant as the process that serves it knows it."""
+
+    id: str
+    hold: Hold | None
+    settling: bool = False
+    released: bool = False
 
 
 PLANS = st.builds(

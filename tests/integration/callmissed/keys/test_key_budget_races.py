@@ -9,7 +9,6 @@ from callmissed.aws.attributes import to_item
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.keys.changes import PolicyChanges
 from callmissed.keys.management import NewKey
-from callmissed.keys.policy import PolicyChanges
 from callmissed.keys.secret import key_hash
 from callmissed.money import MicroCredits
 from callmissed.platform.tables import KEYS, physical_name

@@ -4,10 +4,12 @@ from functools import partial
 
 import pytest
 
+from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError
 from callmissed.keys.management import NewKey
 from callmissed.keys.secret import Mode
+from callmissed.platform.tables import TENANTS
 from tests.support.keys.key_store import NOVEMBER, KeyStore
 
 DAY = 24 * 60 * MINUTE
@@ -211,6 +213,25 @@ async def test_a_rotation_during_a_revocation_does_not_save_the_key(key_store: K
 
     async def rotate() -> None:
         made.append(await rotated(key_store, key, overlap))
+
+    interleaved.before("TransactWriteItems", rotate)
+    await key_store.managed_by(interleaved).revoke(key.record.tenant, key.record.key_id)
+
+    assert [await key_store.refusal(secret) for secret in (key.secret, made[0].secret)] == ["invalid_api_key"] * 2
+
+
+async def test_a_rotation_that_counts_no_revisions_does_not_save_the_key_from_its_revocation(
+    key_store: KeyStore,
+) -> None:
+    key, interleaved = await key_store.key(), key_store.interleaved()
+    made: list[NewKey] = []
+
+    async def rotate() -> None:
+        made.append(await rotated(key_store, key, 60))
+        record = {"tenant": key.record.tenant, "item": f"KEY#{key.record.key_id}"}
+        assert await Database(key_store.dynamodb, key_store.store.stage).update_if(
+            TENANTS, record, remove=("revision",)
+        )
 
     interleaved.before("TransactWriteItems", rotate)
     await key_store.managed_by(interleaved).revoke(key.record.tenant, key.record.key_id)
