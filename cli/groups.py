@@ -27,7 +27,9 @@ HELP: Mapping[str, str] = {
     "dlq": "What could not be processed or delivered.",
     "versions": "What earlier deployments left of a stage's functions.",
 }
-"""Help of each group. The group `name` is the attribute of that name of the module `cli.commands.name`."""
+"""Help of each group. The group `name` is the attribute of that name of the module that `module_of` names."""
+
+_OF_BILLING = ("credits", "coupons", "payments")
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "tenants": {
@@ -104,8 +106,13 @@ class LazyGroup(HelpfulGroup):
         """The command that `args` name, with its own commands."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in HELP and not _asks_for_help(rest):
-            command = get_group(getattr(import_module(f"cli.commands.{name}"), str(name)))
+            command = get_group(getattr(import_module(module_of(name)), str(name)))
         return name, command, rest
+
+
+def module_of(name: str) -> str:
+    """The module of the group `name`."""
+    return f"cli.commands.{'billing.' if name in _OF_BILLING else ''}{name}"
 
 
 def _asks_for_help(words: list[str]) -> bool:
