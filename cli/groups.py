@@ -105,7 +105,7 @@ class LazyGroup(HelpfulGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that `args` name, with its own commands."""
         name, command, rest = super().resolve_command(ctx, args)
-        if name in HELP and not _asks_for_help(rest):
+        if name and name in HELP and not _asks_for_help(rest):
             command = get_group(getattr(import_module(module_of(name)), str(name)))
         return name, command, rest
 
