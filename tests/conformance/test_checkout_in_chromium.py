@@ -18,8 +18,8 @@ CLICK = """async (label) => {
   buttons.find(button => button.textContent === label).click();
 }"""
 SHOWN = """async () => ({
-  status: document.querySelector('#status').textContent,
-  amount: document.querySelector('.amount').textContent,
+  status: document.querySelector('#status')?.textContent,
+  amount: document.querySelector('.amount')?.textContent,
   rows: [...document.querySelectorAll('tr')].map(row => row.innerText.replaceAll('\\t', ' ')),
   back: document.querySelector('a') ? document.querySelector('a').href : null,
 })"""

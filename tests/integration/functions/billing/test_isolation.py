@@ -21,12 +21,17 @@ READING = [
     f"GET {CREDITS}/balance",
     f"GET {PAYMENTS}/history",
     f"GET {CREDITS}/transactions",
+    f"GET {CREDITS}/budget",
     "GET /api/v1/tenants/me/billing",
 ]
 """Routes that show what the caller's tenant has."""
 ORDERING = f"POST {PAYMENTS}/create-order"
 PUBLIC = f"GET {CREDITS}/packs"
-CHECKED = {*OF_ORDERS, *READING, ORDERING, PUBLIC}
+CHANGING = {f"PUT {CREDITS}/budget": {"budget": 5}, f"POST {PAYMENTS}/downgrade": {"plan": "free"}}
+"""Routes that change the caller's tenant and take no id of anybody's, with bodies."""
+CODES = "POST /api/v1/coupons/redeem"
+"""Everybody's codes: the tests of coupons have their limits."""
+CHECKED = {*OF_ORDERS, *READING, *CHANGING, ORDERING, PUBLIC, CODES}
 ORDER: Mapping[str, Any] = {"type": "credit_topup", "credits": 500}
 UNKNOWN = ["cm_" + "0" * 16, "ORDER", "a" * 100, "cm_%23", "cm_x_r2"]
 
@@ -103,6 +108,16 @@ async def test_what_a_tenant_bought_is_shown_to_itself_alone(
     assert balance["balance"] == 510
     assert (bought["order_id"], bought["status"]) == (order, "paid")
     assert [content(await ask(stranger, route)) for route in READING] == before
+
+
+@pytest.mark.parametrize("route", CHANGING)
+async def test_change_is_its_own_tenants_alone(owner: SignedIn, stranger: SignedIn, route: str) -> None:
+    before = [content(await ask(stranger, reading)) for reading in READING]
+
+    changed = await ask(owner, route, CHANGING[route])
+
+    assert changed.status < 500
+    assert [content(await ask(stranger, reading)) for reading in READING] == before
 
 
 async def test_order_leaves_an_event_in_its_tenants_audit_log(owner: SignedIn, paying_product: WholeProduct) -> None:

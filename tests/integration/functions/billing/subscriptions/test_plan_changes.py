@@ -234,7 +234,7 @@ async def test_a_change_between_read_and_write_of_a_rotation_is_not_lost(new_sub
 async def test_a_month_that_begins_with_the_old_plan_in_mind_does_not_bring_its_quotas(
     new_subscriber: NewSubscriber,
 ) -> None:
-    subscriber = await new_subscriber(Plan.FREE)
+    subscriber = await new_subscriber(Plan.STARTER)
     await credit(subscriber, 10 * CREDIT)
     process, december = subscriber.faulty(), NOVEMBER + 20 * 24 * 60 * MINUTE
     process.before(

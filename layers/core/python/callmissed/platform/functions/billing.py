@@ -100,6 +100,17 @@ SUBSCRIPTION_SWEEP = Function(
     },
     indexes={BILLING.name: ("dynamodb:Query",)},
 )
+MONTH_TURN = Function(
+    "month-turn",
+    slice="billing",
+    handler="functions.billing.handlers.month_turn.handler",
+    memory_mb=1024,
+    timeout_seconds=900,
+    tables={
+        WALLETS.name: ("dynamodb:Scan", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+        LEDGER.name: ("dynamodb:PutItem",),
+    },
+)
 
 FUNCTIONS = (
     LEDGER_SWEEP,
@@ -109,6 +120,7 @@ FUNCTIONS = (
     PAYMENT_WORKER,
     ORDER_SWEEP,
     SUBSCRIPTION_SWEEP,
+    MONTH_TURN,
 )
 SCHEDULES = (
     Schedule("hold-sweep", LEDGER_SWEEP.name, "rate(1 minute)", "resolve holds whose call never settled"),
@@ -119,5 +131,11 @@ SCHEDULES = (
         SUBSCRIPTION_SWEEP.name,
         "rate(5 minutes)",
         "end periods of plans, and complete changes of plans that were interrupted",
+    ),
+    Schedule(
+        "month-turn",
+        MONTH_TURN.name,
+        "cron(0/15 0-3 1 * ? *)",
+        "start the month in the wallets of tenants on paid plans",
     ),
 )
