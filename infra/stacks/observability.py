@@ -102,11 +102,14 @@ def _ledger_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
 
 
 def _payment_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
-    yield AlarmSpec(
-        "PaymentMismatch",
-        metrics.counted("PaymentMismatch"),
-        "The payment gateway took another amount than the order's; nothing was granted.",
-    )
+    for name, meaning in {
+        "PaymentMismatch": "A payment has another amount than its order. Nothing was granted for it.",
+        "PaymentDisputed": "A buyer asked the bank for the money back.",
+        "RefundFailed": "A refund failed for good, or was reversed. Its credits were given back.",
+        "RefundMismatch": "The gateway shows a refund with another amount than ours.",
+        "RefundOverdue": "The gateway has not decided a refund for a week.",
+    }.items():
+        yield AlarmSpec(name, metrics.counted(name), meaning)
 
 
 def _callback_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:

@@ -25,6 +25,10 @@ MONEY_METRICS = {
     "SettledAfterVoid",
     "RunawayReply",
     "PaymentMismatch",
+    "PaymentDisputed",
+    "RefundFailed",
+    "RefundMismatch",
+    "RefundOverdue",
 }
 
 

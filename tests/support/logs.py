@@ -1,5 +1,6 @@
 """All that a process logs, as it is written: formatted, with the exceptions."""
 
+import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -37,3 +38,9 @@ def written_logs() -> Generator[WrittenLogs]:
     finally:
         for logger in listened:
             logger.removeHandler(logs)
+
+
+def metrics_of(printed: str, name: str) -> list[float]:
+    """What a process counted in a CloudWatch metric, by the lines that it printed."""
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    return [value for line in lines if "_aws" in line for value in line.get(name, [])]

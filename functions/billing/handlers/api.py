@@ -29,6 +29,8 @@ from functions.billing.overview import routes as overview
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
+from functions.billing.refunds import routes as refunds
+from functions.billing.refunds.operators import OperatorRefunds
 from functions.billing.subscriptions import routes as subscriptions
 from functions.billing.subscriptions.service import PlanSubscriptions
 
@@ -40,6 +42,7 @@ ROUTERS = (
     budgets.router,
     coupons.router,
     payments.router,
+    refunds.router,
     subscriptions.router,
 )
 
@@ -56,6 +59,7 @@ class BillingServices:
     budgets: Budgets
     coupons: Coupons
     payments: Payments
+    operator_refunds: OperatorRefunds
     subscriptions: PlanSubscriptions
     windows: SlidingWindows
     clock: Clock
@@ -72,6 +76,7 @@ def create_services(composition: BillingComposition, *, clock: Clock = system_cl
         coupons=Coupons(bought.orders),
         payments=bought.payments,
         subscriptions=bought.subscriptions,
+        operator_refunds=bought.operator_refunds,
         windows=SlidingWindows(composition.database),
         clock=clock,
         http=bought.http,

@@ -1,4 +1,4 @@
-"""The schedule `order-sweep`: asks the payment gateway about unpaid orders, every five minutes."""
+"""The schedule `order-sweep`: asks the gateway about unpaid orders and undecided refunds, every five minutes."""
 
 from dataclasses import asdict
 from functools import cache
@@ -14,14 +14,15 @@ _logger = get_logger("order-sweep")
 
 
 @logs_failures("order-sweep")
-def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Look at the orders that are due at `event["at"]` (ISO 8601)."""
-    result = asdict(run(_sweep().run(at_micros(event))))
-    _logger.info("looked after orders", extra=result)
+def handler(event: dict[str, Any], _context: object) -> dict[str, dict[str, int]]:
+    """Look at the orders and refunds that are due at `event["at"]` (ISO 8601)."""
+    now, composition = at_micros(event), _composition()
+    sweep = OrderSweep(composition.orders, composition.payments, composition.clock)
+    result = {"orders": asdict(run(sweep.run(now))), "refunds": asdict(run(composition.refund_sweep.run(now)))}
+    _logger.info("looked after orders and refunds", extra=result)
     return result
 
 
 @cache
-def _sweep() -> OrderSweep:
-    composition = PaymentsComposition(compose())
-    return OrderSweep(composition.orders, composition.payments, composition.clock)
+def _composition() -> PaymentsComposition:
+    return PaymentsComposition(compose())

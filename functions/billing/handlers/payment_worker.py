@@ -18,5 +18,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
 
 @cache
 def _worker() -> PaymentWorker:
-    composition = PaymentsComposition(compose())
-    return PaymentWorker(composition.base.database, composition.orders, composition.settlement)
+    return PaymentsComposition(compose()).worker

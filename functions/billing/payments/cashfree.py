@@ -17,9 +17,9 @@ from callmissed.money import Paise, rupees
 from functions.billing.payments.cashfree_answers import parsed, payments_of, refund_of, session_of
 from functions.billing.payments.gateway import (
     Customer,
-    GatewayError,
     GatewayPayment,
     GatewayRefund,
+    GatewayRefused,
     GatewayUnavailable,
     PaymentSession,
 )
@@ -60,9 +60,16 @@ class Cashfree:
     Raises ApiError 503 while there is no account, and GatewayError.
     """
 
-    def __init__(self, client: SafeClient, account: Callable[[], CashfreeAccount | None]) -> None:
+    def __init__(
+        self,
+        client: SafeClient,
+        account: Callable[[], CashfreeAccount | None],
+        *,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+    ) -> None:
         self._client = client
         self._find_account = account
+        self._timeout_seconds = timeout_seconds
 
     @property
     def environment(self) -> str:
@@ -128,7 +135,7 @@ class Cashfree:
                 account.url + path,
                 headers=headers,
                 body=content,
-                timeout_seconds=_TIMEOUT_SECONDS,
+                timeout_seconds=self._timeout_seconds,
                 max_bytes=_MAX_ANSWER,
             )
         except SendError as error:
@@ -151,5 +158,5 @@ def _order(gateway_order: str) -> str:
 
 def _used(status: int, found: Any) -> Any:
     if not 200 <= status < 300:
-        raise GatewayError(f"the gateway refused with {status}")
+        raise GatewayRefused(f"the gateway refused with {status}")
     return found

@@ -22,6 +22,8 @@ from functions.billing.payments.gateway import (
 
 _FAILED_PAYMENTS = frozenset({"FAILED", "USER_DROPPED", "CANCELLED", "VOID"})
 _FAILED_REFUNDS = frozenset({"FAILED", "CANCELLED"})
+_MAX_AMOUNT = 10**14
+"""Paise. Far above any order's, and far below what DynamoDB's numbers hold."""
 
 
 def parsed(body: bytes) -> Any:
@@ -35,9 +37,9 @@ def parsed(body: bytes) -> Any:
 def session_of(order: Any, amount: Paise, currency: str) -> PaymentSession:
     """The session of an order, which must be over `amount`."""
     with readable():
-        if (_paise(order["order_amount"]), order["order_currency"]) != (amount, currency):
+        if (amount_of(order["order_amount"]), order["order_currency"]) != (amount, currency):
             raise GatewayError("the gateway's order has another amount")
-        return PaymentSession(_text(order["payment_session_id"]), _text(order["cf_order_id"]))
+        return PaymentSession(text_of(order["payment_session_id"]), text_of(order["cf_order_id"]))
 
 
 def payments_of(found: Any, gateway_order: str) -> list[GatewayPayment]:
@@ -49,13 +51,13 @@ def payments_of(found: Any, gateway_order: str) -> list[GatewayPayment]:
 def payment_of(payment: Any, gateway_order: str) -> GatewayPayment:
     """One payment of an order, as answers and callbacks show it."""
     with readable():
-        status = _text(payment["payment_status"])
+        status = text_of(payment["payment_status"])
         return GatewayPayment(
             gateway_order=gateway_order,
-            payment_id=_text(payment["cf_payment_id"]),
+            payment_id=text_of(payment["cf_payment_id"]),
             status=_payment_status(status),
-            amount=_paise(payment["payment_amount"]),
-            currency=_text(payment["payment_currency"]),
+            amount=amount_of(payment["payment_amount"]),
+            currency=text_of(payment["payment_currency"]),
             method=str(payment.get("payment_group") or ""),
             reason=status.lower() if status in _FAILED_PAYMENTS else "",
         )
@@ -65,10 +67,10 @@ def refund_of(refund: Any) -> GatewayRefund:
     """A refund, as answers and callbacks show it."""
     with readable():
         return GatewayRefund(
-            gateway_order=_text(refund["order_id"]),
-            refund_id=_text(refund["refund_id"]),
-            status=_refund_status(_text(refund["refund_status"])),
-            amount=_paise(refund["refund_amount"]),
+            gateway_order=text_of(refund["order_id"]),
+            refund_id=text_of(refund["refund_id"]),
+            status=_refund_status(text_of(refund["refund_status"])),
+            amount=amount_of(refund["refund_amount"]),
         )
 
 
@@ -93,14 +95,18 @@ def _refund_status(status: str) -> RefundStatus:
     return RefundStatus.FAILED if status in _FAILED_REFUNDS else RefundStatus.PENDING
 
 
-def _paise(amount: Any) -> Paise:
+def amount_of(amount: Any) -> Paise:
+    """An amount, exact. Raises TypeError, ValueError."""
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
         raise TypeError("not a number")
-    return parse_rupees(str(amount))
+    paise = parse_rupees(str(amount))
+    if not 0 <= paise <= _MAX_AMOUNT:
+        raise ValueError("no amount that anybody pays")
+    return paise
 
 
-def _text(value: Any) -> str:
-    """An id: Cashfree writes some as numbers, and will write all as texts."""
+def text_of(value: Any) -> str:
+    """An id: Cashfree writes some as numbers, and will write all as texts. Raises TypeError."""
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise TypeError("not a text")
     return str(value)

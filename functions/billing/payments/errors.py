@@ -19,5 +19,5 @@ def already_completed() -> ApiError:
 
 
 def order_expired() -> ApiError:
-    """400: an order of a plan is too old to be paid; the same plan may be ordered again."""
+    """400: the order is too old to be paid at its price, or was tried too often; the same may be ordered again."""
     return ApiError(400, "order_expired", "This order has expired, with the price that it was made at. Order again.")

@@ -1,6 +1,7 @@
 """The port of a payment gateway: what the platform asks of Cashfree, and could ask of Razorpay or Stripe.
 
-    GatewayError            the gateway refused, or answered nothing that can be used
+    GatewayError            an answer that can't be used
+    ├─ GatewayRefused       the gateway refused, and did nothing
     └─ GatewayUnavailable   no answer, or one of its own failures: it may have done what was asked
 
 Amounts are exact: a gateway's JSON is read with `Decimal`.
@@ -16,7 +17,11 @@ from callmissed.observability import LoggableError
 
 
 class GatewayError(LoggableError):
-    """The gateway refused what was asked, or its answer can't be used. The message has no text of the gateway's."""
+    """What was asked failed, or the answer can't be used. The message has no text of the gateway's."""
+
+
+class GatewayRefused(GatewayError):
+    """The gateway refused what was asked, and did not do it."""
 
 
 class GatewayUnavailable(GatewayError):

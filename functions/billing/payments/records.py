@@ -2,6 +2,7 @@
 
     <order id>   ORDER               the order; in the index `tenant` by its creation, in `due` while it is looked after
     <order id>   PAYMENT#<payment>   a payment of the order at the gateway, and what became of it
+    <order id>   REFUND#<refund>     money that goes back (see refund_records.py)
 
 A gateway knows an order under the id of its attempt: sessions expire, and a later one is a new order for the gateway.
 """
@@ -14,11 +15,14 @@ from uuid import UUID, uuid5
 
 from callmissed.aws.attributes import Item
 from callmissed.clock import MINUTE, Micros, iso
-from callmissed.money import CREDIT, MicroCredits, Paise
+from callmissed.money import CREDIT, NOTHING, MicroCredits, Paise
 
 ORDER = "ORDER"
 PAYMENT = "PAYMENT#"
 INR = "INR"
+MAX_ATTEMPTS = 50
+"""Sessions of one order: the gateway is asked about each of them, whenever the order is looked at."""
+
 SESSION_LIFETIME = 14 * MINUTE
 """Age up to which a session is given out again: the gateway's lives for about 15 minutes."""
 
@@ -63,7 +67,11 @@ class Session:
 
     def is_live(self, now: Micros) -> bool:
         """Whether it may be given out."""
-        return bool(self.session_id) and now - self.created < SESSION_LIFETIME
+        return bool(self.session_id) and not self.is_old(now)
+
+    def is_old(self, now: Micros) -> bool:
+        """Whether the attempt is too old to be paid, also where the gateway's answer was lost."""
+        return now - self.created >= SESSION_LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,10 @@ class Order:
     """One purchase order, with everything that was agreed when it was made.
 
     `amount` includes the tax. `credits` are granted once it is paid, those of a plan with its period. `payment_id` is
-    the gateway's id of the payment that settled it. A plan's order has the period's `full_price`, and in `unused_of`
-    the start of the period whose unused share was taken off that.
+    the gateway's id of the payment that settled it, and `paid_order` the attempt that was paid. A plan's order has the
+    period's `full_price`, and in `unused_of` the start of the period whose unused share was taken off that. `refunded`
+    is the part of the amount that goes back, `paid_back` the part that did, and `returned` are the credits that were
+    taken for it.
     """
 
     order_id: str
@@ -91,8 +101,11 @@ class Order:
     currency: str = INR
     payment_id: str = ""
     payment_method: str = ""
+    paid_order: str = ""
     paid: Micros | None = None
     refunded: Paise = NO_MONEY
+    paid_back: Paise = NO_MONEY
+    returned: MicroCredits = NOTHING
     due: str = ""
     full_price: Paise = NO_MONEY
     unused_of: Micros | None = None

@@ -48,12 +48,12 @@ class Orders:
         """Write the order and `also`, in one transaction. Raises TransactionCanceled where it exists."""
         await self.database.transact([create_operation(order), *also])
 
-    async def open_session(self, order: Order, session: Session) -> bool:
-        """Give the order its session, if it is unpaid and still at `order.session`."""
+    async def change_session(self, order: Order, session: Session, look: Micros) -> bool:
+        """Give the order this session, and look after it at `look`, if it is unpaid and still at `order.session`."""
         return await self.database.update_if(
             BILLING,
             order_key(order.order_id),
-            set={"session": session_record(session)},
+            set={"session": session_record(session), **due_at(order.order_id, look)},
             expected={"session": session_record(order.session), **_UNPAID},
         )
 
@@ -105,6 +105,7 @@ def settled_operation(order: Order, payment: StoredPayment) -> WriteOperation:
         set={
             "status": str(OrderStatus.PAID),
             "payment_id": payment.payment_id,
+            "paid_order": payment.gateway_order,
             "payment_method": payment.method,
             "paid": payment.seen,
         },
@@ -116,17 +117,6 @@ def settled_operation(order: Order, payment: StoredPayment) -> WriteOperation:
 def closed_operation(order: Order, status: OrderStatus) -> WriteOperation:
     """Mark an order as FAILED or EXPIRED, if it is unpaid."""
     return update_operation(BILLING, order_key(order.order_id), set={"status": str(status)}, expected=_UNPAID)
-
-
-def look_now_operation(order: Order, now: Micros) -> WriteOperation:
-    """Put the order into the index `due`."""
-    return update_operation(BILLING, order_key(order.order_id), set=due_at(order.order_id, now))
-
-
-def declined_operation(order: Order, now: Micros) -> WriteOperation:
-    """Close an unpaid order whose payment came too late for what it buys, and put it into the index `due`."""
-    changes = {"status": str(OrderStatus.EXPIRED), **due_at(order.order_id, now)}
-    return update_operation(BILLING, order_key(order.order_id), set=changes, expected=_UNPAID)
 
 
 _UNPAID = {"status": one_of(*map(str, UNPAID))}

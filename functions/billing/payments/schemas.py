@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from callmissed.clock import iso
 from callmissed.money import rupees
 from callmissed.web.schemas import RequestModel
-from functions.billing.payments.records import Order
+from functions.billing.payments.records import Order, OrderStatus
 
 OrderId = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -60,7 +60,8 @@ class OrderState(BaseModel):
     @classmethod
     def of(cls, order: Order) -> Self:
         """The order."""
-        return cls(status=str(order.status), plan=order.plan_to)
+        failed = order.status is OrderStatus.FAILED  # another payment may still succeed
+        return cls(status=str(OrderStatus.PENDING if failed else order.status), plan=order.plan_to)
 
 
 class PaymentRow(BaseModel):

@@ -6,7 +6,7 @@ Raises Unavailable when DynamoDB does not answer.
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
-from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, Clock, Micros, iso
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import CREDIT, MicroCredits, show_rupees
@@ -16,13 +16,14 @@ from callmissed.tenants.tenants import get_tenant
 from callmissed.tenants.users import get_user
 from functions.billing.payments.errors import already_completed, gateway_failed, order_expired
 from functions.billing.payments.gateway import Customer, GatewayError, GatewayPayment, PaymentGateway
-from functions.billing.payments.records import UNPAID, Order, OrderKind, Session
+from functions.billing.payments.records import MAX_ATTEMPTS, UNPAID, Order, OrderKind, Session
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.settlement import Settlement
 from functions.billing.subscriptions.service import PlanSubscriptions
 
 _SESSION_EXPIRES = 20 * MINUTE
 _FIRST_LOOK = 3 * MINUTE
+_TRIES = 6
 _PLAN_ORDER_LIFETIME = 24 * 60 * MINUTE
 """How long an order of a plan can be paid: its price is that of the moment at which it was made."""
 
@@ -125,12 +126,13 @@ class Payments:
             raise already_completed()
         if order.session.is_live(self._clock()):
             return order
-        if order.plan and self._clock() - order.created > _PLAN_ORDER_LIFETIME:
+        too_old = bool(order.plan) and self._clock() - order.created > _PLAN_ORDER_LIFETIME
+        if too_old or order.session.number >= MAX_ATTEMPTS:
             raise order_expired()
-        order = await self.refresh(order)
+        order = await self._opened(await self.refresh(order))
         if order.status not in UNPAID:
             raise already_completed()
-        return await self._opened(order)
+        return order
 
     async def history(self, tenant: str, limit: int) -> list[Order]:
         """The tenant's orders, newest first."""
@@ -158,26 +160,36 @@ class Payments:
 
     async def _opened(self, order: Order) -> Order:
         """The order with a live session at the gateway. Raises ApiError 502, 503: the order stays, to be retried."""
-        now = self._clock()
-        if order.session.is_live(now):
-            return order
-        number = order.session.number + (1 if order.session.session_id else 0)
-        attempt = replace(order, session=Session(number, now))
+        for _ in range(_TRIES):
+            now, session = self._clock(), order.session
+            if order.status not in UNPAID or session.is_live(now):
+                return order
+            if session.is_old(now):  # written before the gateway is asked: every attempt is known, and looked after
+                session = Session(session.number + 1, now)
+            else:
+                session = await self._asked(order)
+            look = Micros(now + _FIRST_LOOK)
+            if await self._orders.change_session(order, session, look):
+                order = replace(order, session=session, due=iso(look))
+            else:  # paid, or opened by another request
+                order = await self._orders.get(order.tenant, order.order_id)
+        raise Unavailable("the order kept changing", indeterminate=False)
+
+    async def _asked(self, order: Order) -> Session:
+        """The order's attempt as the gateway opened it; a repeat asks for the same, and gets the same."""
+        attempt = order.session
         try:
             opened = await self._gateway.create_order(
-                attempt.gateway_order,
+                order.gateway_order,
                 order.amount,
                 order.currency,
                 await self._customer(order),
-                expires=Micros(now + _SESSION_EXPIRES),
+                expires=Micros(attempt.created + _SESSION_EXPIRES),
                 return_url=self._return_url(order),
             )
         except GatewayError as error:
             raise gateway_failed() from error
-        session = Session(number, now, opened.session_id, opened.reference)
-        if not await self._orders.open_session(order, session):  # paid, or opened by another request
-            return await self._orders.get(order.tenant, order.order_id)
-        return replace(order, session=session)
+        return replace(attempt, session_id=opened.session_id, reference=opened.reference)
 
     async def _customer(self, order: Order) -> Customer:
         try:

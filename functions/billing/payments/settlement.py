@@ -26,11 +26,10 @@ from callmissed.plans.plans import Plan
 from functions.billing.payments.errors import amount_mismatch
 from functions.billing.payments.gateway import GatewayPayment, PaymentStatus
 from functions.billing.payments.records import UNPAID, Order, OrderStatus, PaymentState, StoredPayment
+from functions.billing.payments.refund_records import surplus_operation
 from functions.billing.payments.repository import (
     Orders,
     closed_operation,
-    declined_operation,
-    look_now_operation,
     payment_operation,
     settled_operation,
 )
@@ -57,25 +56,29 @@ class Settlement:
         if payment.status is PaymentStatus.PENDING:
             return order
         for _ in range(_TRIES):
-            stored = await self._orders.payment(order.order_id, payment.payment_id)
+            state = await self._orders.payment(order.order_id, payment.payment_id)
             outcome = _outcome(order, payment)
-            if stored is None or (stored is PaymentState.FAILED and outcome is not PaymentState.FAILED):
-                written = await self._write(order, payment, outcome)
-                if written is None:
+            if state is None or (state is PaymentState.FAILED and outcome is not PaymentState.FAILED):
+                state = await self._write(order, payment, outcome)
+                if state is None:
                     order = await self._orders.get(order.tenant, order.order_id)
                     continue
-                await self._follow(order, written)
-            elif stored is PaymentState.MISMATCH:
-                outcome = stored
-            if outcome is PaymentState.MISMATCH:
+                await self._follow(order, state)
+            if state is PaymentState.MISMATCH:
                 raise amount_mismatch()
             return await self._orders.get(order.tenant, order.order_id)
         raise Unavailable("the order kept changing", indeterminate=False)
 
     async def apply_all(self, order: Order, payments: Sequence[GatewayPayment]) -> Order:
-        """The order after all `payments`, the successful ones first: they decide. Raises as `apply`."""
+        """The order after all `payments`, the successful ones first: they decide. Raises as `apply`, at the end."""
+        refused: ApiError | None = None
         for payment in sorted(payments, key=lambda each: each.status is not PaymentStatus.SUCCEEDED):
-            order = await self.apply(order, payment)
+            try:
+                order = await self.apply(order, payment)
+            except ApiError as error:  # another payment may have the right amount
+                refused = error
+        if refused is not None and order.status in UNPAID:
+            raise refused
         return order
 
     async def _write(self, order: Order, payment: GatewayPayment, outcome: PaymentState) -> PaymentState | None:
@@ -139,7 +142,8 @@ def _consequences(
     if stored.state is PaymentState.SETTLED:
         return [settled_operation(order, stored), *granted, _event(order, _succeeded(order), now, "paid")]
     if stored.state is PaymentState.SURPLUS:
-        return [declined_operation(order, now) if order.status in UNPAID else look_now_operation(order, now)]
+        closed = [closed_operation(order, OrderStatus.EXPIRED)] if order.status in UNPAID else []
+        return [surplus_operation(order, stored, now), *closed]
     if stored.state is PaymentState.MISMATCH or order.status not in (OrderStatus.PENDING, OrderStatus.FAILED):
         return []
     failed = _failed(order, payment.reason)

@@ -16,7 +16,7 @@ from functions.billing.payments.service import Payments
 _EXPIRES = 30 * MINUTE
 _MIN_INTERVAL = 5 * MINUTE
 _FOLLOWED = 7 * 24 * 60 * MINUTE
-_MAX_RUN = 40 * 1_000_000
+_MAX_RUN = 25 * 1_000_000
 
 _logger = get_logger("order-sweep")
 

@@ -5,7 +5,7 @@ One that can't be read fails, and SQS moves its job to `payments-dead` after all
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from callmissed.aws.database import Database
@@ -19,18 +19,28 @@ from functions.billing.payments.records import order_of_gateway
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.settlement import Settlement
 
-_PAYMENT_TYPES = frozenset({"PAYMENT_SUCCESS_WEBHOOK", "PAYMENT_FAILED_WEBHOOK", "PAYMENT_USER_DROPPED_WEBHOOK"})
+_PAYMENT_TYPES = ("PAYMENT_SUCCESS_WEBHOOK", "PAYMENT_FAILED_WEBHOOK", "PAYMENT_USER_DROPPED_WEBHOOK")
 
 _logger = get_logger("payment-worker")
 
 
 class PaymentWorker:
-    """Processes stored callbacks of the gateway in one stage. Processing is idempotent."""
+    """Processes stored callbacks of the gateway in one stage. Processing is idempotent.
 
-    def __init__(self, database: Database, orders: Orders, settlement: Settlement) -> None:
+    `others` process the data of callbacks that are about no payment, by their types.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        orders: Orders,
+        settlement: Settlement,
+        others: Mapping[str, Callable[[Any], Awaitable[None]]],
+    ) -> None:
         self._database = database
         self._orders = orders
         self._settlement = settlement
+        self._processes = {**dict.fromkeys(_PAYMENT_TYPES, self._settle), **others}
 
     async def failures(self, records: Sequence[dict[str, Any]]) -> list[str]:
         """Process SQS's `records`; returns the ids of those that failed."""
@@ -53,8 +63,9 @@ class PaymentWorker:
         content = parsed(StoredCallback.model_validate_json(item["body"]).text.encode(errors="surrogateescape"))
         with readable():
             kind, data = content["type"], content["data"]
-        if kind in _PAYMENT_TYPES:
-            await self._settle(data)
+            process = self._processes.get(kind)
+        if process is not None:
+            await process(data)
         else:
             count("PaymentCallbackPassedOver")
             _logger.info("nothing to do for a callback", extra={"callback": item["id"]})

@@ -171,7 +171,7 @@ class PlanSubscriptions:
             self._database,
             tenant,
             grant.credits,
-            f"plan_grant_{grant.order_id or grant.start}",
+            plan_grant_id(grant.order_id or str(grant.start)),
             now,
             kind=EntryType.PLAN_GRANT,
             description=f"Plan {grant.plan}, period from {iso(grant.start)[:10]}",
@@ -187,6 +187,11 @@ def _check_schedule(subscription: Subscription, plan: Plan) -> None:
         raise invalid_request("A plan that was not bought is followed by the free one only.", "plan")
     if subscription.renewal and subscription.renewal.plan is not subscription.plan:
         raise ApiError(409, "conflict", f"The next period is paid, on the plan '{subscription.renewal.plan}'.")
+
+
+def plan_grant_id(name: str) -> str:
+    """Id under which the ledger applies the credits of a period, once: by its order, or by its start."""
+    return f"plan_grant_{name}"
 
 
 def _audited(before: Subscription, after: Subscription, grant: PlanGrant | None, order: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from local.fakes.background_loop import background_loop
-from local.fakes.cashfree.callbacks import CallbackTiming, GatewayCallback, GatewayCallbacks
+from local.fakes.cashfree.callbacks import CallbackTiming, GatewayCallback, GatewayCallbacks, refund_event
 from local.fakes.cashfree.checkout import CHECKOUT, Checkout
 from local.fakes.cashfree.routes import API, ApiRoutes
 from local.fakes.cashfree.state import CashfreeState, FakeOrder, FaultKind, GatewayFault
@@ -52,6 +52,16 @@ class FakeCashfree:
             self._checkout.act(self.order(gateway_order), action)
 
         self._in_loop(act())
+
+    def decide_refund(self, gateway_order: str, refund_id: str, status: str) -> None:
+        """Let the bank decide: SUCCESS, FAILED, CANCELLED, or PENDING again."""
+
+        async def decide() -> None:
+            refund = self.order(gateway_order).refunds[refund_id]
+            refund.status = status
+            self._callbacks.send(refund_event(refund))
+
+        self._in_loop(decide())
 
     def timing(self, **how: Any) -> None:
         """Set when callbacks go out; see `CallbackTiming`."""

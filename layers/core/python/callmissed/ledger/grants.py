@@ -103,6 +103,11 @@ async def movement_operations(database: Database, entry: LedgerEntry, operation_
     return [*_entry_operations(entry, operation_id), *await _wallet_operations(database, entry)]
 
 
+async def was_applied(database: Database, tenant: str, operation_id: str) -> bool:
+    """Whether credits of this tenant were moved under `operation_id`. Raises Unavailable."""
+    return bool(await database.get(TENANTS, {"tenant": tenant, "item": f"PAYMENT#{operation_id}"}))
+
+
 async def apply_once(database: Database, entry: LedgerEntry, operation_id: str, also: Sequence[WriteOperation]) -> bool:
     """Execute the entry's operations and `also`; False when `operation_id` was applied before."""
     fixed = [*_entry_operations(entry, operation_id), *also]

@@ -26,6 +26,7 @@ ROUTES = (
     _session("POST", f"{_PAYMENTS}/verify"),
     _session("POST", f"{_PAYMENTS}/retry", MANAGERS),
     _session("GET", f"{_PAYMENTS}/history"),
+    Route("POST", "/api/v1/admin/payments/{order_id}/refund", "billing", Auth.OPERATOR),
     _session("POST", f"{_PAYMENTS}/downgrade", MANAGERS),
     Route("POST", "/api/v1/admin/tenants/{tenant_id}/plan", "billing", Auth.OPERATOR),
 )
