@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "Show a tenant with its balance.",
         "suspend": "Stop a tenant: its people, keys, calls and webhooks, with the next call.",
         "reactivate": "Start a suspended or deactivated tenant again; keys that were active work again.",
+        "set-plan": "Put a tenant on a plan: record, wallet, quotas and keys.",
     },
     "users": {
         "invite": "Add a person, who gets a mail; the first person of a tenant becomes its owner.",
@@ -60,7 +61,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "coupons": {
         "create": "Make a coupon, which people redeem for credits.",
         "list": "List the coupons, the newest first.",
-        "disable": "End a coupon for good. What it added stays.",
+        "disable": "End a coupon for good.",
     },
     "payments": {"refund": "Pay an order back, in full or in part; its credits are taken back first."},
     "audit": {"tail": "Show who changed what in a tenant, newest last."},
@@ -79,7 +80,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "dlq": {
         "list": "List the queues of dead letters, with how many messages each has and how old the oldest is.",
         "show": "Show messages, and leave them where they are.",
-        "redrive": "Move messages back into the queue from which they came.",
+        "redrive": "Move messages back into the queue from which they came, or into that which takes their events now.",
     },
     "versions": {
         "prune": "Delete versions of functions that no alias uses, and on which no call can run any more.",
