@@ -27,7 +27,9 @@ HELP: Mapping[str, str] = {
     "dlq": "What could not be processed or delivered.",
     "versions": "What earlier deployments left of a stage's functions.",
 }
-"""Help of each group. The group `name` is the attribute of that name of the module `cli.commands.name`."""
+"""Help of each group. The group `name` is the attribute of that name of the module that `module_of` names."""
+
+_OF_BILLING = ("credits", "coupons", "payments")
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "tenants": {
@@ -36,6 +38,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "Show a tenant with its balance.",
         "suspend": "Stop a tenant: its people, keys, calls and webhooks, with the next call.",
         "reactivate": "Start a suspended or deactivated tenant again; keys that were active work again.",
+        "set-plan": "Put a tenant on a plan: record, wallet, quotas and keys.",
     },
     "users": {
         "invite": "Add a person, who gets a mail; the first person of a tenant becomes its owner.",
@@ -58,7 +61,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "coupons": {
         "create": "Make a coupon, which people redeem for credits.",
         "list": "List the coupons, the newest first.",
-        "disable": "End a coupon for good. What it added stays.",
+        "disable": "End a coupon for good.",
     },
     "payments": {"refund": "Pay an order back, in full or in part; its credits are taken back first."},
     "audit": {"tail": "Show who changed what in a tenant, newest last."},
@@ -77,7 +80,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "dlq": {
         "list": "List the queues of dead letters, with how many messages each has and how old the oldest is.",
         "show": "Show messages, and leave them where they are.",
-        "redrive": "Move messages back into the queue from which they came.",
+        "redrive": "Move messages back into the queue from which they came, or into that which takes their events now.",
     },
     "versions": {
         "prune": "Delete versions of functions that no alias uses, and on which no call can run any more.",
@@ -103,9 +106,14 @@ class LazyGroup(HelpfulGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that `args` name, with its own commands."""
         name, command, rest = super().resolve_command(ctx, args)
-        if name in HELP and not _asks_for_help(rest):
-            command = get_group(getattr(import_module(f"cli.commands.{name}"), str(name)))
+        if name and name in HELP and not _asks_for_help(rest):
+            command = get_group(getattr(import_module(module_of(name)), str(name)))
         return name, command, rest
+
+
+def module_of(name: str) -> str:
+    """The module of the group `name`."""
+    return f"cli.commands.{'billing.' if name in _OF_BILLING else ''}{name}"
 
 
 def _asks_for_help(words: list[str]) -> bool:

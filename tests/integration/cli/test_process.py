@@ -15,7 +15,7 @@ import pytest
 from typer.main import get_group
 from typer.testing import CliRunner
 
-from cli.groups import COMMANDS, HELP
+from cli.groups import COMMANDS, HELP, module_of
 from cli.main import app
 from local.paths import ROOT
 from tests.support.cli import CommandLine
@@ -83,7 +83,7 @@ def test_help_imports_nothing_that_takes_long(tmp_path: Path, words: list[str]) 
 
 @pytest.mark.parametrize("name", HELP)
 def test_help_of_a_group_has_the_commands_of_its_module(name: str) -> None:
-    group = get_group(getattr(import_module(f"cli.commands.{name}"), name))
+    group = get_group(getattr(import_module(module_of(name)), name))
 
     commands = {command: described.get_short_help_str(1000) for command, described in group.commands.items()}
 

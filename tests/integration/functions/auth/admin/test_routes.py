@@ -177,6 +177,7 @@ BODIES: dict[str, dict[str, object]] = {
     "twilio": {"account_sid": "0", **TWILIO},
     "events": {"type": "message.received"},
     "keys": {"name": "x"},
+    "plan": {"plan": "pro"},
     "users": {"email": "ada@example.com", "full_name": "Ada"},
 }
 """Bodies by the last segment of the path, beside the reason."""

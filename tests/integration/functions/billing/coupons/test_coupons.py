@@ -41,7 +41,7 @@ async def operate(product: WholeProduct, method: str, path: str = "", **body: An
 async def new_coupon(product: WholeProduct, **changes: Any) -> str:
     code = new_id("C")
     wanted = {"code": code, "credits": "12.5", "max_redemptions": 100, **changes}
-    status, made = await operate(product, "POST", **wanted)
+    status, made = await operate(product, "POST", "", **wanted)
     assert (status, made["code"], made["redeemed"]) == (201, code.upper(), 0), made
     return code
 
@@ -226,13 +226,13 @@ async def test_at_once_the_same_request_adds_once(owner: SignedIn) -> None:
     ],
 )
 async def test_bad_coupon_is_refused(product: WholeProduct, wrong: dict[str, Any]) -> None:
-    wanted = {"code": new_id("C"), "credits": "1", "max_redemptions": 1, **wrong}
-    status, answer = await operate(product, "POST", **wanted)
+    wanted: dict[str, Any] = {"code": new_id("C"), "credits": "1", "max_redemptions": 1, **wrong}
+    status, answer = await operate(product, "POST", "", **wanted)
     assert (status, answer["error"]["code"]) == (422, "invalid_request_error")
 
 
 async def test_code_exists_once_and_unknown_one_is_not_disabled(product: WholeProduct) -> None:
     code = await new_coupon(product)
-    again = {"code": code.lower(), "credits": "1", "max_redemptions": 1}
-    assert (await operate(product, "POST", **again))[0] == 409
+    again: dict[str, Any] = {"code": code.lower(), "credits": "1", "max_redemptions": 1}
+    assert (await operate(product, "POST", "", **again))[0] == 409
     assert (await operate(product, "POST", "/UNKNOWN/disable"))[0] == 404
