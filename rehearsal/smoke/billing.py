@@ -42,7 +42,7 @@ async def check_credited(caller: ApiCalls, order: str) -> None:
 
 async def _order(caller: ApiCalls, own: dict[str, str], credits: int) -> str:
     wanted = {"type": "credit_topup", "credits": credits}
-    keyed = {**own, "Idempotency-Key": f"pack of {credits}"}
+    keyed = {**own, "Idempotency-Key": f"pack-{credits}"}
     return json.loads(await caller.call("POST", f"{_PAYMENTS}/create-order", wanted, headers=keyed))["order_id"]
 
 
