@@ -178,6 +178,7 @@ BODIES: dict[str, dict[str, object]] = {
     "events": {"type": "message.received"},
     "keys": {"name": "x"},
     "plan": {"plan": "pro"},
+    "refund": {"refund_id": "x"},
     "users": {"email": "ada@example.com", "full_name": "Ada"},
 }
 """Bodies by the last segment of the path, beside the reason."""
