@@ -11,7 +11,7 @@ from functions.billing.payments.cashfree import Cashfree, CashfreeAccount
 from functions.billing.payments.records import Order
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.service import Payments
-from functions.billing.payments.settlement import Settlement
+from functions.billing.payments.settlement import OrderSettlement
 from functions.billing.payments.worker import PaymentWorker
 from functions.billing.refunds.callbacks import RefundCallbacks
 from functions.billing.refunds.disputes import Disputes
@@ -53,9 +53,9 @@ class PaymentsComposition:
         return PlanSubscriptions(SubscriptionRecords(self.base.database), self.clock)
 
     @cached_property
-    def settlement(self) -> Settlement:
+    def settlement(self) -> OrderSettlement:
         """Settles orders."""
-        return Settlement(self.orders, self.subscriptions, self.clock)
+        return OrderSettlement(self.orders, self.subscriptions, self.clock)
 
     @cached_property
     def worker(self) -> PaymentWorker:

@@ -22,7 +22,7 @@ from functions.billing.payments.gateway import GatewayPayment, PaymentGateway, P
 from functions.billing.payments.records import Order
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.service import Buyer, Payments
-from functions.billing.payments.settlement import Settlement
+from functions.billing.payments.settlement import OrderSettlement
 from functions.billing.subscriptions.repository import SubscriptionRecords
 from functions.billing.subscriptions.service import PlanSubscriptions
 from functions.billing.subscriptions.sweep import SubscriptionSweep
@@ -87,7 +87,7 @@ class Subscriber:
 
     async def order(self, plan: Plan) -> Order:
         """An order of the plan, with its session."""
-        settlement = Settlement(self.orders, self.subscriptions, self.clock)
+        settlement = OrderSettlement(self.orders, self.subscriptions, self.clock)
         gateway = cast(PaymentGateway, SandboxSessions())
         payments = Payments(self.orders, gateway, settlement, self.subscriptions, self.clock)
         return await payments.order_plan(Buyer(self.tenant, "usr_1", BUYER, f"cm_{secrets.token_hex(8)}"), plan)
@@ -103,7 +103,7 @@ class Subscriber:
             amount=order.amount,
             currency=order.currency,
         )
-        return await Settlement(orders, self.subscriptions_on(client), self.clock).apply(order, payment)
+        return await OrderSettlement(orders, self.subscriptions_on(client), self.clock).apply(order, payment)
 
     async def buy(self, plan: Plan) -> Order:
         """Order the plan and pay it."""

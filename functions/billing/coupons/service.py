@@ -25,7 +25,7 @@ from functions.billing.coupons.records import (
     redeemed_key,
     to_coupon_record,
 )
-from functions.billing.payments.records import NO_MONEY, Order, OrderKind, OrderStatus, Session
+from functions.billing.payments.records import NO_MONEY, CheckoutSession, Order, OrderKind, OrderStatus
 from functions.billing.payments.repository import Orders, create_operation
 from functions.billing.payments.service import Buyer
 
@@ -124,7 +124,7 @@ class Coupons:
             price_version="",
             tax_basis_points=0,
             created=now,
-            session=Session(1, now),
+            session=CheckoutSession(1, now),
             status=OrderStatus.PAID,
             paid=now,
         )

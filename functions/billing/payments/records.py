@@ -54,7 +54,7 @@ class OrderKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CheckoutSession:
     """A payment session of attempt `number` at the gateway, which knows the order as `gateway_order`.
 
     `session_id` and `reference`, the gateway's own id, are empty until the gateway has answered.
@@ -96,7 +96,7 @@ class Order:
     price_version: str
     tax_basis_points: int
     created: Micros
-    session: Session
+    session: CheckoutSession
     status: OrderStatus = OrderStatus.PENDING
     currency: str = INR
     payment_id: str = ""
@@ -206,9 +206,9 @@ def _texts(order: Order) -> Mapping[str, str]:
     return {"kind": str(order.kind), "status": str(order.status)}
 
 
-def session_record(session: Session) -> Item:
+def session_record(session: CheckoutSession) -> Item:
     """The stored form of a session."""
-    return {each.name: getattr(session, each.name) for each in fields(Session)}
+    return {each.name: getattr(session, each.name) for each in fields(CheckoutSession)}
 
 
 def order_of(item: Item) -> Order:
@@ -220,7 +220,7 @@ def order_of(item: Item) -> Order:
         "kind": OrderKind(item["kind"]),
         "status": OrderStatus(item["status"]),
         "created": item["created_at"],
-        "session": Session(**item["session"]),
+        "session": CheckoutSession(**item["session"]),
     }
     return Order(**values)
 

@@ -11,10 +11,10 @@ from callmissed.platform.tables import BILLING, BILLING_DUE, BILLING_OF_TENANT
 from functions.billing.payments.records import (
     DUE_SHARDS,
     UNPAID,
+    CheckoutSession,
     Order,
     OrderStatus,
     PaymentState,
-    Session,
     StoredPayment,
     due_at,
     order_key,
@@ -48,7 +48,7 @@ class Orders:
         """Write the order and `also`, in one transaction. Raises TransactionCanceled where it exists."""
         await self.database.transact([create_operation(order), *also])
 
-    async def change_session(self, order: Order, session: Session, look: Micros) -> bool:
+    async def change_session(self, order: Order, session: CheckoutSession, look: Micros) -> bool:
         """Give the order this session, and look after it at `look`, if it is unpaid and still at `order.session`."""
         return await self.database.update_if(
             BILLING,

@@ -16,9 +16,9 @@ from callmissed.tenants.tenants import get_tenant
 from callmissed.tenants.users import get_user
 from functions.billing.payments.errors import already_completed, gateway_failed, order_expired
 from functions.billing.payments.gateway import Customer, GatewayError, GatewayPayment, PaymentGateway
-from functions.billing.payments.records import MAX_ATTEMPTS, UNPAID, Order, OrderKind, Session
+from functions.billing.payments.records import MAX_ATTEMPTS, UNPAID, CheckoutSession, Order, OrderKind
 from functions.billing.payments.repository import Orders
-from functions.billing.payments.settlement import Settlement
+from functions.billing.payments.settlement import OrderSettlement
 from functions.billing.subscriptions.service import PlanSubscriptions
 
 _SESSION_EXPIRES = 20 * MINUTE
@@ -48,7 +48,7 @@ class Payments:
         self,
         orders: Orders,
         gateway: PaymentGateway,
-        settlement: Settlement,
+        settlement: OrderSettlement,
         subscriptions: PlanSubscriptions,
         clock: Clock,
         console_url: str = "",
@@ -86,7 +86,7 @@ class Payments:
             price_version=prices.version,
             tax_basis_points=prices.tax_basis_points,
             created=now,
-            session=Session(1, now),
+            session=CheckoutSession(1, now),
             due=iso(Micros(now + _FIRST_LOOK)),
         )
         return await self._opened(await self._created(order, buyer.actor))
@@ -107,7 +107,7 @@ class Payments:
             price_version=offer.prices.version,
             tax_basis_points=offer.prices.tax_basis_points,
             created=now,
-            session=Session(1, now),
+            session=CheckoutSession(1, now),
             due=iso(Micros(now + _FIRST_LOOK)),
             full_price=offer.full_price,
             unused_of=offer.unused_of,
@@ -165,7 +165,7 @@ class Payments:
             if order.status not in UNPAID or session.is_live(now):
                 return order
             if session.is_old(now):  # written before the gateway is asked: every attempt is known, and looked after
-                session = Session(session.number + 1, now)
+                session = CheckoutSession(session.number + 1, now)
             else:
                 session = await self._asked(order)
             look = Micros(now + _FIRST_LOOK)
@@ -175,7 +175,7 @@ class Payments:
                 order = await self._orders.get(order.tenant, order.order_id)
         raise Unavailable("the order kept changing", indeterminate=False)
 
-    async def _asked(self, order: Order) -> Session:
+    async def _asked(self, order: Order) -> CheckoutSession:
         """The order's attempt as the gateway opened it; a repeat asks for the same, and gets the same."""
         attempt = order.session
         try:

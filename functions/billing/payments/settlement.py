@@ -1,7 +1,7 @@
 """Settlement: what a payment at the gateway does to its order, once for ever.
 
-Callbacks, `verify` and the sweep call `Settlement.apply` with payments as the gateway shows them, in any order and any
-number of times. A payment that succeeded is credited in one transaction: the order is paid, the entry written, the
+Callbacks, `verify` and the sweep call `OrderSettlement.apply` with payments as the gateway shows them, in any order and
+any number of times. A payment that succeeded is credited in one transaction: the order is paid, the entry written, the
 wallet raised, the event published. The transaction's condition is that the order is unpaid, and no state leads back
 there.
 
@@ -43,7 +43,7 @@ _MAX_DIFFERENCE = 1
 _logger = get_logger("payments")
 
 
-class Settlement:
+class OrderSettlement:
     """Settles the orders of one stage. Raises Unavailable."""
 
     def __init__(self, orders: Orders, subscriptions: PlanSubscriptions, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from functions.billing.payments.cashfree_answers import parsed, payment_of, read
 from functions.billing.payments.gateway import GatewayError
 from functions.billing.payments.records import order_of_gateway
 from functions.billing.payments.repository import Orders
-from functions.billing.payments.settlement import Settlement
+from functions.billing.payments.settlement import OrderSettlement
 
 _PAYMENT_TYPES = ("PAYMENT_SUCCESS_WEBHOOK", "PAYMENT_FAILED_WEBHOOK", "PAYMENT_USER_DROPPED_WEBHOOK")
 
@@ -34,7 +34,7 @@ class PaymentWorker:
         self,
         database: Database,
         orders: Orders,
-        settlement: Settlement,
+        settlement: OrderSettlement,
         others: Mapping[str, Callable[[Any], Awaitable[None]]],
     ) -> None:
         self._database = database

@@ -26,7 +26,7 @@ _MILLISECONDS_FROM = 10**11
 _logger = get_logger("callbacks")
 
 
-class Cashfree:
+class CashfreeCallbacks:
     """Verifies callbacks of Cashfree. `secret` finds the account's secret, empty if there is none.
 
     A signature that does not fit may be under a secret that was rotated just now, so `secret` is asked for the newest.

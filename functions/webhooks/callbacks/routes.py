@@ -14,7 +14,7 @@ from callmissed.integrations.repository import Integrations
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed.web.gateway_route import GatewayRoute
-from functions.webhooks.callbacks.cashfree import SECRET, Cashfree
+from functions.webhooks.callbacks.cashfree import SECRET, CashfreeCallbacks
 from functions.webhooks.callbacks.receive import Callback, Verify, receive
 from functions.webhooks.callbacks.signers import Signers
 from functions.webhooks.callbacks.twilio import NO_BOT, Twilio
@@ -33,7 +33,7 @@ class Callbacks:
         self.whatsapp = WhatsApp(signers)
         self.twilio = Twilio(signers)
         secrets = payment_environment(settings)
-        self.cashfree = Cashfree(lambda newest: secrets.values(newest=newest).get(SECRET, ""))
+        self.cashfree = CashfreeCallbacks(lambda newest: secrets.values(newest=newest).get(SECRET, ""))
         self._settings = settings
         self._database = database
         self._clock = clock

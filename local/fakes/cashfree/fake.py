@@ -11,7 +11,7 @@ from local.fakes.background_loop import background_loop
 from local.fakes.cashfree.callbacks import CallbackTiming, GatewayCallback, GatewayCallbacks, refund_event
 from local.fakes.cashfree.checkout import CHECKOUT, Checkout
 from local.fakes.cashfree.routes import API, ApiRoutes
-from local.fakes.cashfree.state import CashfreeState, FakeOrder, FaultKind, GatewayFault
+from local.fakes.cashfree.state import CashfreeState, FakeOrder, GatewayFault, GatewayFaultKind
 from local.ports import HOST
 
 APP_ID = "TEST_standin"
@@ -67,9 +67,9 @@ class FakeCashfree:
         """Set when callbacks go out; see `CallbackTiming`."""
         self._callbacks.timing = CallbackTiming(**how)
 
-    def fault(self, kind: FaultKind | str, path: str = "", times: int = 1, seconds: float = 10.0) -> None:
+    def fault(self, kind: GatewayFaultKind | str, path: str = "", times: int = 1, seconds: float = 10.0) -> None:
         """Let the next requests to paths that contain `path` fail."""
-        self.state.faults.append(GatewayFault(FaultKind(kind), path, times, seconds))
+        self.state.faults.append(GatewayFault(GatewayFaultKind(kind), path, times, seconds))
 
     def take(self) -> list[GatewayCallback]:
         """The callbacks since the last call, where there is no callback URL."""

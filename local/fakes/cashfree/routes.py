@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from local.fakes.cashfree.callbacks import GatewayCallbacks, refund_event
-from local.fakes.cashfree.state import CashfreeState, FakeOrder, FakeRefund, FaultKind, JsonObject
+from local.fakes.cashfree.state import CashfreeState, FakeOrder, FakeRefund, GatewayFaultKind, JsonObject
 
 API = "/pg"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,9 +42,9 @@ class ApiRoutes:
             if not request.headers.get("x-api-version"):
                 return _error(400, "invalid_request_error", "x-api-version is missing")
             fault = self._state.fault_of(f"{request.method} {request.path}")
-            if fault and fault.kind is FaultKind.DOWN:
+            if fault and fault.kind is GatewayFaultKind.DOWN:
                 return _error(503, "api_error", "try again")
-            if fault and fault.kind is FaultKind.SLOW:
+            if fault and fault.kind is GatewayFaultKind.SLOW:
                 await asyncio.sleep(fault.seconds)
             answer = await handler(request)
             return _broken(request, answer, fault.kind) if fault else answer
@@ -109,13 +109,13 @@ def _unknown() -> web.Response:
     return _error(404, "invalid_request_error", "not found")
 
 
-def _broken(request: web.Request, answer: web.StreamResponse, kind: FaultKind) -> web.StreamResponse:
+def _broken(request: web.Request, answer: web.StreamResponse, kind: GatewayFaultKind) -> web.StreamResponse:
     """What the caller gets of an answer whose work is done."""
-    if kind is FaultKind.LOST and request.transport:
+    if kind is GatewayFaultKind.LOST and request.transport:
         request.transport.close()
-    if kind is FaultKind.GARBLED:
+    if kind is GatewayFaultKind.GARBLED:
         return web.Response(text="<html>upstream error</html>", content_type="text/html")
-    if kind is FaultKind.WRONG_AMOUNT and isinstance(answer, web.Response) and answer.text:
+    if kind is GatewayFaultKind.WRONG_AMOUNT and isinstance(answer, web.Response) and answer.text:
         content: Any = json.loads(answer.text)
         parts: list[JsonObject] = content if request.path.endswith("/payments") else [content]
         for part in parts:

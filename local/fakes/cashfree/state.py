@@ -15,7 +15,7 @@ from uuid import uuid4
 JsonObject = dict[str, Any]
 
 
-class FaultKind(StrEnum):
+class GatewayFaultKind(StrEnum):
     """How the API fails: refused with 503, done but not answered, answered with no JSON, with another amount, late."""
 
     DOWN = "down"
@@ -29,7 +29,7 @@ class FaultKind(StrEnum):
 class GatewayFault:
     """The next `times` requests to paths that contain `path` fail so; a slow one takes `seconds`."""
 
-    kind: FaultKind
+    kind: GatewayFaultKind
     path: str = ""
     times: int = 1
     seconds: float = 10.0

@@ -12,7 +12,7 @@ from callmissed.clock import MINUTE, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.platform.routes import Role
 from callmissed.tenants.users import User, put_user
-from functions.billing.payments.records import MAX_ATTEMPTS, OrderStatus, Session
+from functions.billing.payments.records import MAX_ATTEMPTS, CheckoutSession, OrderStatus
 from functions.billing.payments.repository import Orders
 from functions.billing.payments.schemas import OrderState
 from functions.billing.payments.sweep import OrderSweep
@@ -203,7 +203,7 @@ async def test_order_that_keeps_changing_is_unavailable(purchases: Purchases, dy
 
     async def change() -> None:
         now = await others.get(purchases.tenant, order.order_id)
-        session = Session(now.session.number, Micros(now.session.created - 1))
+        session = CheckoutSession(now.session.number, Micros(now.session.created - 1))
         assert await others.change_session(now, session, Micros(purchases.now))
 
     dynamodb.before("UpdateItem", *[change] * 6)
