@@ -42,6 +42,8 @@ class EventSourceMappings:
         while not self._stopped.is_set():
             try:
                 mapping.poll()
+            except SystemExit:  # the functions can't be called any more
+                return
             except Exception:
                 if not self._stopped.wait(_PAUSE_SECONDS):
                     _logger.exception("reading %s failed", mapping.name)

@@ -25,7 +25,6 @@ CallMissed, local stack
 {base}/api/v1/models       the models, and which of them can be called here
 {base}/_local/outbox       the events of all tenants
 {base}/_local/phone/       the phone of a customer who writes on WhatsApp
-{base}/_local/checkout/…   the checkout of an order, by its payment_session_id
 
 The guides are in the folder docs/ of the repository; begin with docs/README.md.
 """

@@ -188,7 +188,7 @@ def test_the_guide_of_billing_buys_credits_once(checkout: Checkout, base_url: st
 
     output = checkout.shell(script.replace("http://127.0.0.1:8000", base_url).replace(login, json.dumps(owner)))
 
-    _, offered, ordered, _, settled, _ = [part.partition("\n")[2].strip() for part in output.split("== ")[1:]]
+    _, offered, ordered, _, settled, *_ = [part.partition("\n")[2].strip() for part in output.split("== ")[1:]]
     before = float(offered.rpartition("\n")[2])
     state, after, history = settled.splitlines()
     assert json.loads(ordered)["amount"] == 449

@@ -44,9 +44,13 @@ ROUTES_WITHOUT_CHANGES = {
 }
 """They write what expires by itself, or nothing."""
 
-PURCHASES = {f"POST /api/v1/payments/{name}" for name in ("create-order", "verify", "retry")}
-"""They need a payment gateway: tests/integration/functions/billing/test_isolation.py has one. Orders leave an event;
-what settles them leaves entries in the ledger."""
+PURCHASES = {
+    *(f"POST /api/v1/payments/{name}" for name in ("create-order", "verify", "retry", "downgrade")),
+    f"POST {ADMIN}/plan",
+    "POST /api/v1/admin/payments/{order_id}/refund",
+}
+"""They need a payment gateway, or a plan: tests of billing have both. Orders, plans and refunds leave an event; what
+settles an order leaves entries in the ledger."""
 
 REPLAY_OF_A_DELIVERY = f"POST {WEBHOOK}/deliveries/{{delivery_id}}/replay"
 """It needs a delivery: tests/integration/functions/webhooks/subscriptions/test_audit.py has one."""
@@ -74,6 +78,10 @@ CHANGES: Sequence[tuple[str, Any]] = [
     ("PATCH /api/v1/users/{user_id}/role", {"role": "admin"}),
     ("DELETE /api/v1/users/{user_id}", None),
     (f"PATCH {ME}", {"name": "Blue Kettle"}),
+    ("PUT /api/v1/credits/budget", {"monthly_budget_credits": 50}),
+    ("POST /api/v1/admin/coupons", {"code": "WELCOME", "credits": "5", "max_redemptions": 1}),
+    ("POST /api/v1/coupons/redeem", {"code": "welcome"}),
+    ("POST /api/v1/admin/coupons/{code}/disable", {}),
     ("POST /api/v1/webhooks", {"url": "https://example.com/", "events": ["*"]}),
     (f"PUT {WEBHOOK}", {"description": "CRM"}),
     (f"POST {WEBHOOK}/rotate", {}),
@@ -86,6 +94,7 @@ CHANGES: Sequence[tuple[str, Any]] = [
     (f"POST {ME}/reactivate", None),
     ("POST /api/v1/admin/tenants", {"name": "Tests"}),
     (f"POST {ADMIN}/credits", {"credits": "1", "operation_id": "june"}),
+    (f"POST {ADMIN}/credits/adjust", {"credits": "-0.5", "operation_id": "july"}),
     (f"POST {ADMIN}/keys", {"name": "server"}),
     (f"POST {ADMIN}/keys/{{key_id}}/rotate", {}),
     (f"POST {ADMIN}/keys/{{key_id}}/revoke", {}),
@@ -196,6 +205,8 @@ class Walk:
         """Remember ids that the reply shows."""
         made = json.loads(reply.body or b"{}")
         kind = {"usr_": "user_id", "key_": "key_id", "psk_": "passkey_id"}.get(str(made.get("id"))[:4])
+        if name == "POST /api/v1/admin/coupons":
+            self.found["code"] = made["code"]
         if name == "POST /api/v1/webhooks":
             kind = "webhook_id"
         if kind:
