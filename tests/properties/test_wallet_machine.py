@@ -237,6 +237,7 @@ class WalletMachine(RuleBasedStateMachine):
     def sums_hold(self) -> None:
         """Design §7's equations, on the strongly consistent reads of the last write."""
         self.faulty_tenant.model.check()
+        self.faulty_tenant.model.check_operations()
 
     def teardown(self) -> None:
         """What is under way arrives, everything expires and is swept: then nothing has leaked."""
