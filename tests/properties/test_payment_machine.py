@@ -51,6 +51,7 @@ LATER = st.just(()) | st.builds(lambda well, faults: (*[None] * well, *faults), 
 
 WHICH = st.integers(0, 5)
 MINUTES = st.sampled_from([1, 4, 16, 31, 6 * 60, DAY, 25 * DAY])
+OTHERS = st.lists(st.sampled_from(["deliver", "deliver", "verify", "sweep", "retry", "refund"]), max_size=3)
 GATEWAY_FAULTS = st.sampled_from(["down", "lost", "garbled"])
 PAYING = st.sampled_from(["pay", "pay", "pay", "pay_twice", "fail", "drop"])
 
@@ -83,11 +84,15 @@ class PaymentMachine(RuleBasedStateMachine):
 
     @initialize(
         plan=st.sampled_from([Plan.FREE, Plan.STARTER]),
+        buys=st.booleans(),
         action=PAYING,
+        amid=OTHERS,
         shares=st.sampled_from([(), (100,), (30, 100)]),
         spent=st.booleans(),
     )
-    def open(self, plan: Plan, action: str, shares: Sequence[int], spent: bool) -> None:
+    def open(
+        self, plan: Plan, buys: bool, action: str, amid: Sequence[str], shares: Sequence[int], spent: bool
+    ) -> None:
         """A tenant with a coupon and an order, which may be paid, spent and refunded."""
         self.purchases.now = START
         self.now(self.purchases.open(plan))
@@ -100,10 +105,11 @@ class PaymentMachine(RuleBasedStateMachine):
         coupon = Coupon(self.code, MicroCredits(5 * CREDIT), 3, 2, Micros(0), None, Micros(START))
         self.now(self.coupons.create(coupon, OPERATOR))
         self.coupon_orders = [new_order_id() for _ in range(4)]
+        if buys:
+            self.order_plan(Plan.PRO, True, ())
         self.order_credits(100, False, ())
-        self.act(0, action)
-        for _ in self.callbacks[:]:
-            self.deliver(0, ())
+        self.act(0, action, False, ())
+        self.meet(1, amid, 2, False)
         if spent:
             self.spend(90, ())
         for share in shares:
@@ -113,13 +119,18 @@ class PaymentMachine(RuleBasedStateMachine):
     def order_credits(self, credits: int, again: bool, faults: Faults) -> None:
         """Somebody orders credits, or repeats the latest request."""
         ids = [id for id, items in self.model.orders.items() if items.get(ORDER, {}).get("kind") != "plan_upgrade"]
-        order_id = ids[-1] if ids and again else self.new_order()
+        order_id = ids[-1] if ids and again else new_order_id()
+        self.model.orders.setdefault(order_id, {})
         self.attempt(self.purchases.payments.order_credits(self.purchases.buyer(order_id), credits), faults)
 
-    @rule(plan=st.sampled_from([Plan.STARTER, Plan.PRO]), faults=LATER)
-    def order_plan(self, plan: Plan, faults: Faults) -> None:
-        """Somebody orders a plan."""
-        self.attempt(self.purchases.payments.order_plan(self.purchases.buyer(self.new_order()), plan), faults)
+    @rule(plan=st.sampled_from([Plan.STARTER, Plan.PRO]), pays=st.booleans(), faults=LATER)
+    def order_plan(self, plan: Plan, pays: bool, faults: Faults) -> None:
+        """Somebody orders a plan, and may pay it at once."""
+        buyer = self.purchases.buyer(new_order_id())
+        self.model.orders[buyer.order_id] = {}
+        self.attempt(self.purchases.payments.order_plan(buyer, plan), () if pays else faults)
+        if pays and self.gateway_orders(buyer.order_id):
+            self.act(0, "pay", True, faults)
 
     @rule(which=WHICH, faults=LATER)
     def retry(self, which: int, faults: Faults) -> None:
@@ -131,12 +142,14 @@ class PaymentMachine(RuleBasedStateMachine):
         """A browser comes back from the checkout."""
         self.attempt(self.purchases.payments.verify(self.purchases.tenant, self.order(which)), faults)
 
-    @rule(which=WHICH, action=PAYING)
-    def act(self, which: int, action: str) -> None:
-        """Somebody does something at the checkout of a session, an old one too."""
+    @rule(which=WHICH, action=PAYING, comes=st.booleans(), faults=LATER)
+    def act(self, which: int, action: str, comes: bool, faults: Faults) -> None:
+        """Somebody does something at the checkout of a session, an old one too; the callback may come at once."""
         for order in self.gateway_order(which):
             if order_of_gateway(order.order_id) not in self.given_back or self.is_done(order):
                 self.at_gateway(order, action)
+                if comes:
+                    self.deliver(-1, faults)
 
     @rule(which=WHICH, action=st.sampled_from(["refund", "dispute", "dispute_lost", "dispute_lost", "dispute_won"]))
     def reverse(self, which: int, action: str) -> None:
@@ -150,15 +163,14 @@ class PaymentMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 20), faults=LATER)
     def deliver(self, which: int, faults: Faults) -> None:
         """A callback comes, for the first time or again."""
-        if self.callbacks:
-            callback = self.callbacks[which % len(self.callbacks)]
+        for callback in self.callback(which):
             record = self.now(self.purchases.record(callback.content))
             failed = self.attempt(self.purchases.composition.worker.failures([record]), faults)
             callback.is_processed |= failed == []
 
     @rule(
         which=st.integers(0, 20),
-        others=st.lists(st.sampled_from(["deliver", "verify", "sweep", "retry", "refund"]), min_size=1, max_size=3),
+        others=OTHERS,
         other=st.integers(0, 20),
         refunds=st.booleans(),
     )
@@ -280,9 +292,9 @@ class PaymentMachine(RuleBasedStateMachine):
                 if refund.status == "PENDING":
                     self.purchases.cashfree.decide_refund(refund.order_id, refund.refund_id, "SUCCESS")
             self.take()
-            for index, callback in enumerate(self.callbacks):
+            for callback in self.callbacks:
                 if not callback.is_processed:
-                    self.deliver(index, ())
+                    callback.is_processed = self.now(self.purchases.receive(callback.content)) == []
             self.now(self.purchases.sweep(DAY))
             self.now(self.purchases.sweep_refunds())
             self.now(self.purchases.plan())
@@ -367,8 +379,7 @@ class PaymentMachine(RuleBasedStateMachine):
             event(f"{name} amid another: {outcome_name(refused)}")
 
     async def delivering(self, which: int) -> None:
-        if self.callbacks:
-            callback = self.callbacks[which % len(self.callbacks)]
+        for callback in self.callback(which):
             callback.is_processed |= await self.purchases.receive(callback.content) == []
 
     async def refunding(self, order_id: str, share: int, name: str) -> object:
@@ -386,14 +397,15 @@ class PaymentMachine(RuleBasedStateMachine):
                 self.model.see(order_id, items)
         self.model.check(self.faulty_tenant.model.entries.values())
 
-    def new_order(self) -> str:
-        order_id = new_order_id()
-        self.model.orders[order_id] = {}
-        return order_id
-
     def order(self, which: int) -> str:
         ids = [*self.model.orders]
         return ids[-1 - which % len(ids)]
+
+    def callback(self, which: int) -> list[SentCallback]:
+        """One of the callbacks, by twos in three one that was not processed."""
+        new = [callback for callback in self.callbacks if not callback.is_processed]
+        some_of = new if new and which % 3 else self.callbacks
+        return [some_of[which % len(some_of)]] if some_of else []
 
     def gateway_orders(self, order_id: str = "") -> list[FakeOrder]:
         """The tenant's orders at the gateway, all attempts."""
