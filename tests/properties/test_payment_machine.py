@@ -85,13 +85,21 @@ class PaymentMachine(RuleBasedStateMachine):
     @initialize(
         plan=st.sampled_from([Plan.FREE, Plan.STARTER]),
         buys=st.booleans(),
-        action=PAYING,
+        actions=st.sampled_from([("fail", "pay"), ("pay",), ("pay_twice",), ("pay", "drop"), ("fail", "pay_twice")]),
+        first=st.integers(1, 2),
         amid=OTHERS,
-        shares=st.sampled_from([(), (100,), (30, 100)]),
+        refunds=st.sampled_from([(), (100,), (60, 60), (60, 100)]),
         spent=st.booleans(),
     )
     def open(
-        self, plan: Plan, buys: bool, action: str, amid: Sequence[str], shares: Sequence[int], spent: bool
+        self,
+        plan: Plan,
+        buys: bool,
+        actions: Sequence[str],
+        first: int,
+        amid: Sequence[str],
+        refunds: Sequence[int],
+        spent: bool,
     ) -> None:
         """A tenant with a coupon and an order, which may be paid, spent and refunded."""
         self.purchases.now = START
@@ -108,12 +116,15 @@ class PaymentMachine(RuleBasedStateMachine):
         if buys:
             self.order_plan(Plan.PRO, True, ())
         self.order_credits(100, False, ())
-        self.act(0, action, False, ())
-        self.meet(1, amid, 2, False)
+        for action in actions:
+            self.act(0, action, False, ())
+        self.meet("deliver", first, amid or ["deliver"], 3 - first)
         if spent:
             self.spend(90, ())
-        for share in shares:
-            self.refund(0, share, str(share), "SUCCESS", ())
+        if refunds:
+            order_id = self.order(0)
+            others = [partial(self.refunding, order_id, share, str(share)) for share in refunds[1:]]
+            self.amid(self.refunding(order_id, refunds[0], "first"), others)
 
     @rule(credits=st.sampled_from([10, 100]), again=st.booleans(), faults=LATER)
     def order_credits(self, credits: int, again: bool, faults: Faults) -> None:
@@ -169,21 +180,14 @@ class PaymentMachine(RuleBasedStateMachine):
             callback.is_processed |= failed == []
 
     @rule(
+        name=st.sampled_from(["deliver", "deliver", "refund"]),
         which=st.integers(0, 20),
         others=OTHERS,
         other=st.integers(0, 20),
-        refunds=st.booleans(),
     )
-    def meet(self, which: int, others: Sequence[str], other: int, refunds: bool) -> None:
+    def meet(self, name: str, which: int, others: Sequence[str], other: int) -> None:
         """Others do the same, or something else, just before what a process has decided is written."""
-        for name in others:
-            self.dynamodb.before("TransactWriteItems", partial(self.quietly, name, other))
-        for operation in ("UpdateItem",) if refunds else ():
-            self.dynamodb.before(operation, partial(self.quietly, "refund", other))
-        try:
-            self.now(self.quietly("deliver", which))
-        finally:
-            self.dynamodb.forget_actions()
+        self.amid(self.quietly(name, which), [partial(self.quietly, each, other) for each in others])
 
     @rule(refunds=st.booleans(), faults=LATER)
     def sweep(self, refunds: bool, faults: Faults) -> None:
@@ -219,13 +223,13 @@ class PaymentMachine(RuleBasedStateMachine):
             self.purchases.cashfree.decide_refund(refund.order_id, refund.refund_id, status)
             self.take()
 
-    @rule(which=st.integers(0, 3), faults=LATER)
+    @rule(which=st.integers(1, 4), faults=LATER)
     def redeem(self, which: int, faults: Faults) -> None:
-        """Somebody redeems the coupon, or repeats that."""
-        order_id = self.coupon_orders[which]
-        self.model.orders.setdefault(order_id, {})
-        buyer = self.purchases.buyer(order_id)
-        self.attempt(self.coupons.redeem(buyer, self.code, Micros(self.purchases.now)), faults)
+        """Somebody redeems the coupon, some times, or repeats that."""
+        for order_id in self.coupon_orders[:which]:
+            self.model.orders.setdefault(order_id, {})
+            buyer = self.purchases.buyer(order_id)
+            self.attempt(self.coupons.redeem(buyer, self.code, Micros(self.purchases.now)), faults)
 
     @rule(credits=st.sampled_from([0, 4, 90]), faults=LATER)
     def spend(self, credits: int, faults: Faults) -> None:
@@ -362,6 +366,14 @@ class PaymentMachine(RuleBasedStateMachine):
                     self.now(self.plain.update_if(BILLING, {"id": order_id, "item": name}, remove=("due", "shard")))
         if hasattr(self, "faulty_tenant"):
             self.faulty_tenant.end()
+
+    def amid(self, work: Coroutine[Any, Any, Any], others: Sequence[Callable[[], Awaitable[object]]]) -> None:
+        """Do the work; before each of its transactions, one of the others is done."""
+        self.dynamodb.before("TransactWriteItems", *others)
+        try:
+            self.attempt(work, ())
+        finally:
+            self.dynamodb.forget_actions()
 
     async def quietly(self, name: str, which: int) -> None:
         """Do what `name` says; a refusal is fine."""
