@@ -62,6 +62,7 @@ class BuyingMachine(RuleBasedStateMachine):
         self.loop, self.purchases, self.dynamodb, self.plain, self.met = loop, purchases, dynamodb, plain, met
         self.model = PurchaseModel()
         self.callbacks: list[SentCallback] = []
+        self.broken: list[AssertionError] = []
         self.given_back: set[str] = set()
         """Orders whose payment went back at the gateway: they are not paid again before they are settled."""
 
@@ -82,6 +83,7 @@ class BuyingMachine(RuleBasedStateMachine):
     @invariant()
     def accounts_agree(self) -> None:
         """The accounts of all entries sum to zero, and to what the wallets have."""
+        self.raise_broken()
         wallets = self.faulty_tenant.model
         wallets.check()
         accounts = balances(wallets.entries.values())
@@ -118,8 +120,14 @@ class BuyingMachine(RuleBasedStateMachine):
             self.now(self.purchases.plan())
             if self.is_quiet():
                 break
+        self.raise_broken()
         assert self.is_quiet()
         self.now(sweep(self.plain, Micros(self.purchases.now), KeyBudgets))
+
+    def raise_broken(self) -> None:
+        """Raise what a write broke."""
+        if self.broken:
+            raise self.broken[0]
 
     def is_quiet(self) -> bool:
         """Whether nothing is left to do but to look at unpaid orders."""
@@ -214,7 +222,14 @@ class BuyingMachine(RuleBasedStateMachine):
         return await self.purchases.composition.operator_refunds.refund(order_id, name, part, OPERATOR)
 
     async def arrived(self, request: dict[str, Any]) -> None:
-        """Look at the orders, wallets and entries that a write has touched."""
+        """Look at what a write has touched. The worker logs any failure of a callback, so it is raised again later."""
+        try:
+            await self.look(request)
+        except AssertionError as error:
+            self.broken.append(error)
+            raise
+
+    async def look(self, request: dict[str, Any]) -> None:
         if self.seen:
             await self.seen(request)
         if self.plain.name(BILLING) in tables_in(request):
