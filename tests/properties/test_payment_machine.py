@@ -242,7 +242,7 @@ def test_money_comes_in_once_whatever_goes_wrong(
     client = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     met: Counter[str] = Counter()
     machine: Any = partial(PaymentMachine, loop, purchases, dynamodb, Database(client, module_tables.stage), met)
-    few = settings(max_examples=max(10, settings().max_examples // 5 * 2), stateful_step_count=20)
+    few = settings(max_examples=max(10, settings().max_examples * 3 // 10), stateful_step_count=20)
     run_state_machine_as_test(machine, settings=few)
     loop.run_until_complete(client.close())
     assert met[TWICE] and met[SURPLUS] and met[RETURNED]
