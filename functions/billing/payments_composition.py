@@ -38,7 +38,8 @@ class PaymentsComposition:
     @cached_property
     def http(self) -> SafeClient:
         """Sends requests to the payment gateway."""
-        return SafeClient(allow_loopback=self.base.settings.allow_loopback)
+        settings = self.base.settings
+        return SafeClient(allow_loopback=settings.allow_loopback)
 
     @cached_property
     def gateway(self) -> Cashfree:

@@ -13,19 +13,24 @@ _logger = logging.getLogger("callmissed.local")
 _MINUTE = timedelta(minutes=1)
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _DAILY = re.compile(r"cron\((\d+) (\d+) \* \* \? \*\)")
+_MONTHLY = re.compile(r"cron\(0/(\d+) (\d+)-(\d+) (\d+) \* \? \*\)")
 _MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
 
 
 def is_due(expression: str, minute: datetime) -> bool:
     """Whether EventBridge Scheduler would call `expression` in this `minute` (UTC).
 
-    Knows `rate(…)` and a daily `cron(M H * * ? *)`. Raises ValueError for anything else.
+    Knows `rate(…)`, a daily `cron(M H * * ? *)`, and every so many minutes of some hours of a day of each month,
+    `cron(0/M H-H D * ? *)`. Raises ValueError for anything else.
     """
     if rate := _RATE.fullmatch(expression):
         every = int(rate[1]) * _MINUTES[rate[2]]
         return int(minute.timestamp()) // 60 % every == 0
     if daily := _DAILY.fullmatch(expression):
         return (minute.minute, minute.hour) == (int(daily[1]), int(daily[2]))
+    if monthly := _MONTHLY.fullmatch(expression):
+        every, first, last, day = map(int, monthly.groups())
+        return minute.day == day and first <= minute.hour <= last and minute.minute % every == 0
     raise ValueError(f"the local stack does not support the schedule {expression!r}")
 
 

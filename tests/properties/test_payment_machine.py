@@ -223,7 +223,7 @@ class PaymentMachine(BuyingMachine):
 
 def is_reversible(refund_id: str, status: str) -> bool:
     """Whether a bank may still reverse the refund; people see to a surplus that comes back."""
-    return status == "SUCCESS" and not refund_id.startswith("sp")
+    return status == "SUCCESS" and not refund_id.startswith("surplus")
 
 
 @pytest.fixture

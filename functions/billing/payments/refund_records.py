@@ -22,7 +22,7 @@ from functions.billing.payments.records import NO_MONEY, Order, StoredPayment
 REFUND = "REFUND#"
 _SEPARATOR = "_r"
 _SHARDS = 4
-_OWN = re.compile(r"((?:sp|op)[0-9a-f]{20})_r[0-9]{1,2}")
+_OWN = re.compile(r"((?:surplus|operator)[0-9a-f]{20})_r[0-9]{1,2}")
 
 
 class RefundOrigin(StrEnum):
@@ -126,7 +126,7 @@ def surplus_operation(order: Order, payment: StoredPayment, now: Micros) -> Writ
     """Give a payment back that an order did not need, once."""
     refund = Refund(
         order_id=order.order_id,
-        refund_id=own_refund_id("sp", order.order_id, payment.payment_id),
+        refund_id=own_refund_id("surplus", order.order_id, payment.payment_id),
         tenant=order.tenant,
         origin=RefundOrigin.SURPLUS,
         amount=payment.amount,

@@ -50,7 +50,7 @@ class OperatorRefunds:
         now = self._clock()
         return Refund(
             order_id=order.order_id,
-            refund_id=own_refund_id("op", order.order_id, name),
+            refund_id=own_refund_id("operator", order.order_id, name),
             tenant=order.tenant,
             origin=RefundOrigin.OPERATOR,
             amount=NO_MONEY,

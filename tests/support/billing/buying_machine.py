@@ -161,14 +161,16 @@ class BuyingMachine(RuleBasedStateMachine):
                 self.meeting(RETURNED)
 
     def check_given_back(self, order_id: str, payment: str) -> None:
-        refund = self.model.orders[order_id][REFUND + own_refund_id("sp", order_id, payment)]
+        refund = self.model.orders[order_id][REFUND + own_refund_id("surplus", order_id, payment)]
         assert refund["state"] == RefundState.SUCCEEDED or refund["tries"] >= MAX_TRIES
         self.meeting(SURPLUS)
 
     def gone(self, order_id: str) -> int:
         """Paise of the order's own payment that are gone, by what the gateway says."""
         refunds = [refund for order in self.gateway_orders(order_id) for refund in order.refunds.values()]
-        paid = [each.amount for each in refunds if each.status == "SUCCESS" and not each.refund_id.startswith("sp")]
+        paid = [
+            each.amount for each in refunds if each.status == "SUCCESS" and not each.refund_id.startswith("surplus")
+        ]
         lost = {
             found["dispute"]["dispute_id"]: found["dispute"]["dispute_amount"]
             for found in (callback.content["data"] for callback in self.callbacks)

@@ -87,7 +87,7 @@ def _check_payments(items: Mapping[str, Item]) -> None:
     is_paid = order["status"] in DONE and order["kind"] != OrderKind.COUPON
     assert settled == ([order["payment_id"]] if is_paid else []), "one payment settles an order, for ever"
     for payment in payments:
-        refund = items.get(REFUND + own_refund_id("sp", order["id"], payment["payment_id"]))
+        refund = items.get(REFUND + own_refund_id("surplus", order["id"], payment["payment_id"]))
         assert (refund is not None) == (payment["state"] == PaymentState.SURPLUS), "what is surplus goes back"
         assert refund is None or (refund["amount"], refund["counted"]) == (payment["amount"], 0)
 

@@ -25,6 +25,10 @@ def at(text: str) -> datetime:
         ("cron(30 20 * * ? *)", "2026-11-23T20:30", True),
         ("cron(30 20 * * ? *)", "2026-11-23T08:30", False),
         ("cron(30 20 * * ? *)", "2026-11-23T20:31", False),
+        ("cron(0/15 0-3 1 * ? *)", "2026-12-01T03:45", True),
+        ("cron(0/15 0-3 1 * ? *)", "2026-12-01T03:46", False),
+        ("cron(0/15 0-3 1 * ? *)", "2026-12-01T04:00", False),
+        ("cron(0/15 0-3 1 * ? *)", "2026-12-02T00:00", False),
     ],
 )
 def test_a_schedule_is_due_in_its_minutes(expression: str, minute: str, due: bool) -> None:

@@ -37,7 +37,7 @@ async def test_operator_refunds_a_part_and_the_rest(paying_product: WholeProduct
     assert [reply.status for reply in replies] == [200, 200]
     shown = json.loads(replies[0].body)
     assert shown == json.loads(replies[1].body)
-    assert shown["refund_id"].startswith("op")
+    assert shown["refund_id"].startswith("operator")
     assert (shown["status"], shown["amount"], shown["credits"]) == ("succeeded", "49.50", "50")
     assert (shown["order_status"], shown["refunded"]) == ("paid", "49.50")
     assert json.loads(rest.body)["order_status"] == "refunded"
