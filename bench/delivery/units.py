@@ -64,13 +64,13 @@ class UnitCountingDynamoDB(DynamoDB):
         return total
 
     async def call(
-        self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True
+        self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True, attempts: int | None = None
     ) -> dict[str, Any]:
         """As `DynamoDB.call`."""
         parts, times = _writes(operation, request)
         before = [await self._look(part) for part in parts]
         try:
-            return await super().call(operation, request, resend_indeterminate=resend_indeterminate)
+            return await super().call(operation, request, resend_indeterminate=resend_indeterminate, attempts=attempts)
         finally:
             for part, item in zip(parts, before, strict=True):
                 self._add(self._tables[part["TableName"]], item, await self._look(part), times)
