@@ -1,5 +1,7 @@
 """A key that others change before each try: bounded tries, then a clear refusal, and nothing half done."""
 
+import itertools
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,11 +11,15 @@ from callmissed.aws.attributes import to_item
 from callmissed.aws.database import Database
 from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError
+from callmissed.keys import management
 from callmissed.keys.admission import Admission
 from callmissed.keys.management import NewKey
-from callmissed.keys.secret import key_hash
+from callmissed.keys.policy import KeyPolicy
+from callmissed.keys.secret import Mode, key_hash
 from callmissed.money import NOTHING, MicroCredits
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, physical_name
+from callmissed.tenants.tenants import Tenant, get_tenant
 from tests.support.keys.key_store import NEW, NOVEMBER, OLD, KeyStore
 
 TRIES = 10
@@ -106,3 +112,24 @@ async def test_rotation_that_reads_the_items_of_an_earlier_record_is_a_conflict(
         )
 
     assert (refused.value.status, interleaved.pending, interleaved.sent["TransactWriteItems"]) == (409, 0, 0)
+
+
+async def test_creation_ends_when_the_tenants_plan_changes_each_time(
+    key_store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key copies the plan, so that its creation requires the plan that was read."""
+    plans = itertools.cycle([Plan.STARTER, Plan.PRO])
+    record = (await key_store.key()).record
+    reads: list[Plan] = []
+
+    async def outdated(database: Database, tenant_id: str, *, consistent: bool = False) -> Tenant:
+        tenant = await get_tenant(database, tenant_id, consistent=consistent)
+        reads.append(next(plan for plan in plans if plan is not tenant.plan))
+        return replace(tenant, plan=reads[-1])
+
+    monkeypatch.setattr(management, "get_tenant", outdated)
+    with pytest.raises(ApiError) as refused:
+        await key_store.manager.create(record.tenant, name="late", mode=Mode.LIVE, policy=KeyPolicy(), now=NOVEMBER)
+
+    assert (refused.value.status, refused.value.code) == (409, "conflict")
+    assert len(reads) > 1

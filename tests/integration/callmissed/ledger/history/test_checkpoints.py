@@ -8,11 +8,13 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, Micros, month_end, month_start
+from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger import reconcile as reconciliation
 from callmissed.ledger.entries import EntryType
 from callmissed.ledger.grants import grant
 from callmissed.ledger.history import checkpoints
+from callmissed.ledger.history import transactions as history
 from callmissed.ledger.history.checkpoints import generation, newest
 from callmissed.ledger.history.transactions import TransactionFilter, transactions
 from callmissed.ledger.reconcile import reconcile
@@ -119,3 +121,35 @@ async def test_grant_of_the_free_plan_comes_before_what_came_before_it(database:
     assert after == [free + AMOUNT * n for n in (3, 2, 1, 0)] + [0]
     report = await reconcile(database, Micros(later + DAY))
     assert (report.drifts, await counted(database, tenant)) == ([], 4)
+
+
+async def test_checkpoints_are_written_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "_BATCH", 1)
+    tenant = await new_tenant(database)
+    for number in range(5):
+        await granted(database, tenant, number, NOVEMBER + number * MINUTE)
+    await checkpoints.write_checkpoints(database, tenant, new_call_id(Micros(NOVEMBER + DAY), 1))
+    assert await counted(database, tenant) == 4
+
+
+async def test_a_request_reads_no_more_entries_than_it_may(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MAX_READ", 3)
+    tenant = await new_tenant(database)
+    for number in range(4):
+        await granted(database, tenant, number, NOVEMBER + number * MINUTE)
+    with pytest.raises(ApiError) as refused:
+        await balances(database, tenant, Micros(NOVEMBER + 5 * MINUTE))
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+
+
+async def test_a_history_that_keeps_changing_is_a_conflict(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(range(100))
+
+    async def changed(_database: Database, _tenant: str) -> int:
+        return next(numbers)
+
+    tenant = await new_tenant(database)
+    monkeypatch.setattr(history, "generation", changed)
+    with pytest.raises(ApiError) as refused:
+        await balances(database, tenant, NOVEMBER)
+    assert (refused.value.status, refused.value.code) == (409, "conflict")
