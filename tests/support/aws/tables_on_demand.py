@@ -5,7 +5,7 @@ They go with their test: a hundred tables more make each request to DynamoDB Loc
 
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import wraps
 from threading import Lock
 from typing import Any
@@ -72,7 +72,7 @@ class TablesOnDemand:
 
 def delete_tables(stage: StageTables) -> None:
     """Delete every table of `stage` that exists."""
-    client = dynamodb_client(stage.endpoint)
-    for table in TABLES:
-        with suppress(client.exceptions.ResourceNotFoundException):
-            client.delete_table(TableName=physical_name(stage.stage, table))
+    with closing(dynamodb_client(stage.endpoint)) as client:
+        for table in TABLES:
+            with suppress(client.exceptions.ResourceNotFoundException):
+                client.delete_table(TableName=physical_name(stage.stage, table))
