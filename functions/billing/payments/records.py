@@ -82,7 +82,7 @@ class Order:
     the gateway's id of the payment that settled it, and `paid_order` the attempt that was paid. A plan's order has the
     period's `full_price`, and in `unused_of` the start of the period whose unused share was taken off that. `refunded`
     is the part of the amount that goes back, `paid_back` the part that did, and `returned` are the credits that were
-    taken for it.
+    taken for it; `refund_changes` counts the writes of these three.
     """
 
     order_id: str
@@ -106,6 +106,7 @@ class Order:
     refunded: Paise = NO_MONEY
     paid_back: Paise = NO_MONEY
     returned: MicroCredits = NOTHING
+    refund_changes: int = 0
     due: str = ""
     full_price: Paise = NO_MONEY
     unused_of: Micros | None = None

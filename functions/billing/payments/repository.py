@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from callmissed.aws.comparisons import at_most, equal, missing_or, one_of
 from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation, update_operation
-from callmissed.clock import Micros, iso
+from callmissed.clock import MINUTE, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.platform.tables import BILLING, BILLING_DUE, BILLING_OF_TENANT
 from functions.billing.payments.records import (
@@ -24,6 +24,9 @@ from functions.billing.payments.records import (
     session_record,
     to_order_record,
 )
+
+_LAST_LOOK = 24 * 60 * MINUTE
+"""A paid order is looked at once more: it may have been paid twice, and the second payment's callback may be lost."""
 
 
 class Orders:
@@ -108,8 +111,8 @@ def settled_operation(order: Order, payment: StoredPayment) -> WriteOperation:
             "paid_order": payment.gateway_order,
             "payment_method": payment.method,
             "paid": payment.seen,
+            **due_at(order.order_id, Micros(payment.seen + _LAST_LOOK)),
         },
-        remove=("due", "shard"),
         expected=_UNPAID,
     )
 

@@ -1,7 +1,8 @@
-"""The sweep over unpaid orders: a callback may never come, so the gateway is asked about each of them.
+"""The sweep over orders: a callback may never come, so the gateway is asked about each of them.
 
-An order is looked at three minutes after it was made, then at growing intervals for seven days. It expires half an hour
-after its last session began; a payment that succeeds later is still credited.
+An unpaid order is looked at three minutes after it was made, then at growing intervals for seven days. It expires half
+an hour after its last session began; a payment that succeeds later is still credited. A paid one is looked at a day
+later, once: a second payment goes back.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class OrderSweepReport:
 
 
 class OrderSweep:
-    """Looks after the unpaid orders of one stage. Raises Unavailable; the next run sees to the rest."""
+    """Looks after the orders of one stage. Raises Unavailable; the next run sees to the rest."""
 
     def __init__(self, orders: Orders, payments: Payments, clock: Clock) -> None:
         self._orders = orders
@@ -50,17 +51,26 @@ class OrderSweep:
         return report
 
     async def _look_at(self, order: Order, now: Micros, report: OrderSweepReport) -> None:
-        try:
-            after = await self._payments.refresh(order)
-        except ApiError as error:
+        after = await self._refreshed(order)
+        if after is None:
             report.unanswered += 1
-            _logger.warning("an order could not be settled", extra={"order": order.order_id, "code": error.code})
-            after = order
-        if after.status not in UNPAID:
-            report.settled += 1
+        elif after.status not in UNPAID:
+            if order.status in UNPAID:
+                report.settled += 1  # the settlement says when to look again
+            else:
+                await self._orders.look_again(order, None)
             return
+        after = after or order
         if after.status is OrderStatus.PENDING and now - after.session.created > _EXPIRES:
             report.expired += await self._orders.database.write_if(closed_operation(after, OrderStatus.EXPIRED))
         age = now - after.session.created
         later = Micros(now + max(_MIN_INTERVAL, age // 4)) if age < _FOLLOWED else None
         await self._orders.look_again(order, later)
+
+    async def _refreshed(self, order: Order) -> Order | None:
+        """The order as the gateway has it; None where that can't be told."""
+        try:
+            return await self._payments.refresh(order)
+        except ApiError as error:
+            _logger.warning("an order could not be settled", extra={"order": order.order_id, "code": error.code})
+            return None

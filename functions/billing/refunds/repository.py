@@ -3,25 +3,27 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from callmissed.aws.comparisons import at_most
+from callmissed.aws.comparisons import at_most, begins_with
 from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, put_operation, update_operation
 from callmissed.clock import Micros, iso
 from callmissed.ledger.entries import EntryType
 from callmissed.ledger.grants import grant_operations, was_applied
 from callmissed.ledger.returns import return_operations
-from callmissed.money import NOTHING, MicroCredits, Paise
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.tables import BILLING, BILLING_DUE
 from functions.billing.payments.records import Order, OrderStatus, order_key
 from functions.billing.payments.refund_records import (
+    REFUND,
     REFUND_SHARDS,
     Refund,
-    RefundState,
+    RefundOrigin,
     new_refund_operation,
     refund_key,
     refund_of,
     refund_record,
 )
+from functions.billing.refunds.shares import RefundChange, added, handed_over, is_taken
 from functions.billing.subscriptions.service import plan_grant_id
 
 
@@ -62,23 +64,33 @@ class StoredRefunds:
         Raises TransactionCanceled where the refund exists, or the order has changed since it was read.
         """
         credits = await self._credit_operations(refund, now, taken=True)
-        counted = _order_operation(order, refund, None)
-        await self.database.transact([new_refund_operation(refund), *counted, *credits, *also])
+        change = RefundChange(None, refund)
+        await self.database.transact([_write_operation(change), *_order_operations(order, [change]), *credits, *also])
 
     async def change(self, order: Order, before: Refund, after: Refund, now: Micros) -> None:
         """Write the refund as it is `after`, with what follows for the order's sums and the credits.
 
+        The share of one that fails goes to refunds which were made elsewhere, as far as they were not counted.
         Raises TransactionCanceled where refund or order have changed since they were read.
         """
-        expected = {"state": str(before.state), "attempt": before.attempt, "tries": before.tries, "turn": before.turn}
+        changes = [RefundChange(before, after)]
         operations: list[WriteOperation] = []
-        if _is_taken(before) != _is_taken(after):
+        if is_taken(before) != is_taken(after):
             after = replace(after, turn=before.turn + 1)
-            operations += await self._credit_operations(after, now, taken=_is_taken(after))
+            more: list[RefundChange] = []
+            if is_taken(before):
+                after, more = handed_over(after, await self.of(order.order_id))
+            changes = [RefundChange(before, after), *more]
+            operations += await self._credit_operations(after, now, taken=is_taken(after))
         if before.state is not after.state:
-            operations += _order_operation(order, after, before)
-        written = put_operation(BILLING, refund_record(after), expected=expected)
-        await self.database.transact([written, *operations])
+            operations += _order_operations(order, changes)
+        written = [_write_operation(change) for change in changes]
+        await self.database.transact([*written, *operations])
+
+    async def of(self, order_id: str) -> list[Refund]:
+        """The order's refunds, strongly consistent."""
+        found = self.database.query(BILLING, order_id, sort=begins_with(REFUND), consistent=True)
+        return [refund_of(item) async for item in found]
 
     async def _credit_operations(self, refund: Refund, now: Micros, *, taken: bool) -> list[WriteOperation]:
         if not refund.credits:
@@ -96,32 +108,37 @@ class StoredRefunds:
         )
 
 
-def _is_taken(refund: Refund) -> bool:
-    return refund.state is not RefundState.FAILED
+def _write_operation(change: RefundChange) -> WriteOperation:
+    """Write a refund, if it is as it was read."""
+    before, after = change
+    if before is None:
+        return new_refund_operation(after)
+    names = ("attempt", "tries", "turn", "counted", "credits")
+    expected = {"state": str(before.state), **{name: getattr(before, name) for name in names}}
+    return put_operation(BILLING, refund_record(after), expected=expected)
 
 
-def _order_operation(order: Order, refund: Refund, before: Refund | None) -> list[WriteOperation]:
-    """Add the refund, as it is now and not as it was `before`, to the order's sums."""
-    if not refund.counted:
+def _order_operations(order: Order, changes: Sequence[RefundChange]) -> list[WriteOperation]:
+    """Add the changes to the order's sums, if no other refund of it was written since the order was read.
+
+    A surplus payment is none of the order's price.
+    """
+    if all(change.after.origin is RefundOrigin.SURPLUS for change in changes):
         return []
-    was_taken = before is not None and _is_taken(before)
-    was_paid = before is not None and before.state is RefundState.SUCCEEDED
-    taken = int(_is_taken(refund)) - int(was_taken)
-    refunded = Paise(order.refunded + taken * refund.counted)
-    returned = MicroCredits(order.returned + taken * refund.credits)
-    paid = int(refund.state is RefundState.SUCCEEDED) - int(was_paid)
-    paid_back = Paise(order.paid_back + paid * refund.counted)
+    more = added(changes)
+    paid_back = order.paid_back + more.paid_back
     status = OrderStatus.REFUNDED if paid_back >= order.amount else order.status
     return [
         update_operation(
             BILLING,
             order_key(order.order_id),
-            set={"refunded": refunded, "returned": returned, "paid_back": paid_back, "status": str(status)},
-            expected={
-                "status": str(order.status),
-                "refunded": order.refunded,
-                "returned": order.returned,
-                "paid_back": order.paid_back,
+            set={
+                "refunded": order.refunded + more.refunded,
+                "returned": order.returned + more.returned,
+                "paid_back": paid_back,
+                "status": str(status),
+                "refund_changes": order.refund_changes + 1,
             },
+            expected={"status": str(order.status), "refund_changes": order.refund_changes},
         )
     ]

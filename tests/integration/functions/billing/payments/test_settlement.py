@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros, iso
 from callmissed.errors import ApiError
 from functions.billing.payments.gateway import PaymentStatus
 from functions.billing.payments.records import Order, OrderStatus
+from functions.billing.payments.refund_records import RefundState
 from tests.support.billing.purchases import FAILED, MISMATCH, SETTLED, SURPLUS, Purchases, paid
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 from tests.support.logs import metrics_of
@@ -25,7 +26,9 @@ FAILURES = [Fault.DIE_BEFORE, Fault.DIE_AFTER, Fault.LOSE_ANSWER, Fault.LOSE_REQ
 
 async def check_credited_once(purchases: Purchases, order: Order, credits: float = 100) -> None:
     after = await purchases.find(order)
-    assert (after.status, after.due) == (OrderStatus.PAID, "")
+    assert after.status is OrderStatus.PAID
+    assert after.paid
+    assert after.due == iso(Micros(after.paid + DAY)), "it is looked at once more"
     assert await purchases.credits() == credits
     (entry,) = await purchases.entries()
     assert (entry.type, entry.debit, entry.reference) == ("purchase", "payments", order.order_id)
@@ -261,3 +264,17 @@ async def test_stale_orders_do_no_harm(purchases: Purchases) -> None:
 
     await check_credited_once(purchases, order)
     assert await purchases.states(order) == sorted([SETTLED, FAILED, SURPLUS])
+
+
+async def test_second_payment_whose_callback_never_comes_goes_back_a_day_later(purchases: Purchases) -> None:
+    order = await purchases.buy()
+    first, _lost = purchases.pay(order, "pay_twice")
+    assert await purchases.receive(first) == []
+    assert (await purchases.sweep(23 * 60)).seen == 0
+
+    assert (await purchases.sweep(61)).seen == 1
+
+    assert await purchases.states(order) == [SETTLED, SURPLUS]
+    assert (await purchases.sweep_refunds(1)).seen == 1
+    assert [refund.state for refund in await purchases.refunds(order)] == [RefundState.SUCCEEDED]
+    assert (await purchases.sweep(7 * 24 * 60)).seen == 0
