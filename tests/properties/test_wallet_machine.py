@@ -46,11 +46,9 @@ from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, FaultyTenant, outcome_name
 from tests.support.interleaving import Action
 from tests.support.tenant_wallets import deduction
-from tests.support.wallet_plans import CALM, CREATING, EXPIRED, PLANS, SKEW, Call, Faults, Plan, Replay
+from tests.support.wallet_plans import CALM, CREATING, EXPIRED, PLANS, SKEW, Call, Faults, Meeting, Plan, Replay
 
 START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
-AMID_SWEEP, SUSPENDED, LATE_SHARD = "an entry came amid a sweep", "a hold met a suspended tenant", "a shard came late"
-OWED, LEFT = "a free call met a debt", "a tenant left enterprise with several wallets"
 
 
 class WalletMachine(RuleBasedStateMachine):
@@ -280,7 +278,7 @@ class WalletMachine(RuleBasedStateMachine):
         changed = faulty_tenant.attempt(work, faults)
         assert any(faults) or isinstance(changed, bool)
         if changed is True and len(wallets) > 1 and plan is not SubscribedPlan.ENTERPRISE:
-            self._meet(LEFT)
+            self._meet(Meeting.LEFT)
         if not lags and isinstance(changed, bool):
             self.shards = 3 if plan is SubscribedPlan.ENTERPRISE else 1
 
@@ -291,7 +289,7 @@ class WalletMachine(RuleBasedStateMachine):
         call = self._serve(CALM)
         assert call.hold is None
         assert self.faulty_tenant.now(self._grant("end of the debt", taken)) is True
-        self._meet(OWED)
+        self._meet(Meeting.OWED)
         return call
 
     def _suspend(self, status: str) -> None:
@@ -301,7 +299,7 @@ class WalletMachine(RuleBasedStateMachine):
     def _serve_suspended(self, plan: Plan) -> Call:
         self._suspend("suspended")
         call = self._serve(plan)
-        self._meet(SUSPENDED)
+        self._meet(Meeting.SUSPENDED)
         self._suspend(ACTIVE)
         return call
 
@@ -309,7 +307,7 @@ class WalletMachine(RuleBasedStateMachine):
         """A hold that finds no shard but the first makes them, and levels; then a shard's lost write arrives."""
         self._serve(replace(CALM, amount=10, placing=faults, arriving=len(faults)))
         if len(self.faulty_tenant.model.wallets) == self.shards:
-            self._meet(LATE_SHARD)
+            self._meet(Meeting.LATE_SHARD)
 
     def _settle_amid_sweep(self, amount: int, share: int, dies: bool) -> Call:
         call = self._serve(replace(CALM, amount=amount))
@@ -323,7 +321,7 @@ class WalletMachine(RuleBasedStateMachine):
         assert dynamodb.pending == 0
         entry = self.faulty_tenant.model.entries[call.id]
         assert (entry["type"], self.faulty_tenant.model.pending(entry)) == (EntryType.DEDUCTION, False)
-        self._meet(AMID_SWEEP)
+        self._meet(Meeting.AMID_SWEEP)
         return call
 
     def _entry_in_flight(self, call: Call, hold: Hold, share: int, *, dies: bool) -> Action:
@@ -398,4 +396,4 @@ def test_money_is_conserved_whatever_goes_wrong(
     met: Counter[str] = Counter()
     machine: Any = partial(WalletMachine, loop, module_tables, dynamodb, met)
     run_state_machine_as_test(machine, settings=settings.default)
-    assert met.keys() == {AMID_SWEEP, SUSPENDED, LATE_SHARD, OWED, LEFT}
+    assert met.keys() == set(Meeting)

@@ -1,5 +1,6 @@
 """One tenant's wallets and entries on a real table, for tests of single interleavings."""
 
+from collections.abc import Callable
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
@@ -74,3 +75,7 @@ class TenantWallets:
         entry = await self.ledger.entry(self.tenant, call_id)
         assert entry is not None
         return entry.amount
+
+
+MakeWallets = Callable[..., TenantWallets]
+"""Creates a tenant with so many wallets, of which none is open."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,6 +28,16 @@ LOSSES = st.sampled_from(
 )
 Faults = Sequence[Fault | None]
 Replay = tuple[Callable[[], Coroutine[Any, Any, Any]], bool]
+
+
+class Meeting(StrEnum):
+    """What has to come together in some example."""
+
+    AMID_SWEEP = "an entry came amid a sweep"
+    SUSPENDED = "a hold met a suspended tenant"
+    LATE_SHARD = "a shard came late"
+    OWED = "a free call met a debt"
+    LEFT = "a tenant left enterprise with several wallets"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.schemas import OperatorRequest
 from functions.auth.admin.schemas import KeyRow, NewKeyRow, RequestedKey, RequestedRotation
 from functions.auth.api_keys.audit import key_audit
-from functions.auth.error_responses import operator_responses
+from functions.auth.error_responses import ERRORS
 
 router = APIRouter(prefix="/api/v1/admin/tenants/{tenant_id}/keys", tags=["admin"], route_class=GatewayRoute)
 
@@ -19,7 +19,7 @@ ManagerOf = Annotated[KeyManager, from_state("key_manager")]
 
 
 @router.post(
-    "", summary="Create a tenant's key", status_code=201, response_model=NewKeyRow, responses=operator_responses()
+    "", summary="Create a tenant's key", status_code=201, response_model=NewKeyRow, responses=ERRORS.operator()
 )
 async def create_key(
     tenant_id: str, new: RequestedKey, operator: OperatorOf, keys: ManagerOf, clock: ClockOf
@@ -31,9 +31,7 @@ async def create_key(
     return NewKeyRow.of(created.record, secret=created.secret)
 
 
-@router.post(
-    "/{key_id}/revoke", summary="Revoke a tenant's key", response_model=KeyRow, responses=operator_responses(409)
-)
+@router.post("/{key_id}/revoke", summary="Revoke a tenant's key", response_model=KeyRow, responses=ERRORS.operator(409))
 async def revoke_key(
     tenant_id: str, key_id: str, request: OperatorRequest, operator: OperatorOf, keys: ManagerOf, clock: ClockOf
 ) -> KeyRow:
@@ -44,7 +42,7 @@ async def revoke_key(
 
 
 @router.post(
-    "/{key_id}/rotate", summary="Rotate a tenant's key", response_model=NewKeyRow, responses=operator_responses(409)
+    "/{key_id}/rotate", summary="Rotate a tenant's key", response_model=NewKeyRow, responses=ERRORS.operator(409)
 )
 async def rotate_key(
     tenant_id: str, key_id: str, rotation: RequestedRotation, operator: OperatorOf, keys: ManagerOf, clock: ClockOf

@@ -8,14 +8,14 @@ from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from callmissed.web.schemas import OperatorRequest
 from functions.auth.admin.schemas import InvitedUser, TenantRow, UserRow
-from functions.auth.error_responses import operator_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.team.routes import TeamOf
 from functions.auth.tenant.routes import SuspensionsOf, TenantsOf
 
 router = APIRouter(prefix="/api/v1/admin/tenants/{tenant_id}", tags=["admin"], route_class=GatewayRoute)
 
 
-@router.post("/suspend", summary="Suspend a tenant", response_model=TenantRow, responses=operator_responses(409))
+@router.post("/suspend", summary="Suspend a tenant", response_model=TenantRow, responses=ERRORS.operator(409))
 async def suspend(
     tenant_id: str, request: OperatorRequest, operator: OperatorOf, suspensions: SuspensionsOf, clock: ClockOf
 ) -> TenantRow:
@@ -23,7 +23,7 @@ async def suspend(
     return TenantRow.of(await suspensions.suspend(tenant_id, operator(request.reason), clock()))
 
 
-@router.post("/reactivate", summary="Reactivate a tenant", response_model=TenantRow, responses=operator_responses(409))
+@router.post("/reactivate", summary="Reactivate a tenant", response_model=TenantRow, responses=ERRORS.operator(409))
 async def reactivate(
     tenant_id: str, request: OperatorRequest, operator: OperatorOf, suspensions: SuspensionsOf, clock: ClockOf
 ) -> TenantRow:
@@ -36,7 +36,7 @@ async def reactivate(
     summary="Invite a person of a tenant",
     status_code=201,
     response_model=UserRow,
-    responses=operator_responses(409, 429),
+    responses=ERRORS.operator(409, 429),
 )
 async def invite(
     tenant_id: str,
@@ -58,7 +58,7 @@ async def invite(
     "/users/{user_id}/deactivate",
     summary="Deactivate a person of a tenant",
     response_model=UserRow,
-    responses=operator_responses(409),
+    responses=ERRORS.operator(409),
 )
 async def deactivate_user(
     tenant_id: str, user_id: str, request: OperatorRequest, operator: OperatorOf, team: TeamOf, clock: ClockOf

@@ -21,7 +21,7 @@ from functions.auth.admin.schemas import (
     WhatsAppNumber,
 )
 from functions.auth.admin.service import Administration
-from functions.auth.error_responses import operator_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.settings.routes import SettingsOf
 
 router = APIRouter(prefix="/api/v1/admin/tenants", tags=["admin"], route_class=GatewayRoute)
@@ -38,7 +38,7 @@ async def _known(tenant_id: str, _operator: OperatorOf, administration: Administ
 KnownTenant = Annotated[str, Depends(_known)]
 
 
-@router.post("", summary="Create a tenant", status_code=201, response_model=TenantRow, responses=operator_responses())
+@router.post("", summary="Create a tenant", status_code=201, response_model=TenantRow, responses=ERRORS.operator())
 async def create_tenant(
     new: NewTenant, operator: OperatorOf, administration: AdministrationOf, clock: ClockOf
 ) -> TenantRow:
@@ -46,7 +46,7 @@ async def create_tenant(
     return TenantRow.of(await administration.create_tenant(new.name, new.plan, operator(new.reason), clock()))
 
 
-@router.post(f"{_ONE}/credits", summary="Grant credits", response_model=GrantRow, responses=operator_responses())
+@router.post(f"{_ONE}/credits", summary="Grant credits", response_model=GrantRow, responses=ERRORS.operator())
 async def grant_credits(
     tenant_id: KnownTenant, new: NewGrant, operator: OperatorOf, administration: AdministrationOf, clock: ClockOf
 ) -> GrantRow:
@@ -64,7 +64,7 @@ async def grant_credits(
 
 
 @router.post(
-    f"{_ONE}/credits/adjust", summary="Adjust credits", response_model=AdjustmentRow, responses=operator_responses()
+    f"{_ONE}/credits/adjust", summary="Adjust credits", response_model=AdjustmentRow, responses=ERRORS.operator()
 )
 async def adjust_credits(
     tenant_id: KnownTenant, new: NewAdjustment, operator: OperatorOf, administration: AdministrationOf, clock: ClockOf
@@ -88,7 +88,7 @@ async def adjust_credits(
     f"{_ONE}/integrations/whatsapp",
     summary="Save a tenant's WhatsApp number",
     response_model=IntegrationRow,
-    responses=operator_responses(409),
+    responses=ERRORS.operator(409),
 )
 async def save_whatsapp(
     tenant_id: KnownTenant, number: WhatsAppNumber, operator: OperatorOf, settings: SettingsOf, clock: ClockOf
@@ -102,7 +102,7 @@ async def save_whatsapp(
     f"{_ONE}/integrations/twilio",
     summary="Save a tenant's Twilio number",
     response_model=IntegrationRow,
-    responses=operator_responses(409),
+    responses=ERRORS.operator(409),
 )
 async def save_twilio(
     tenant_id: KnownTenant, number: TwilioNumber, operator: OperatorOf, settings: SettingsOf, clock: ClockOf

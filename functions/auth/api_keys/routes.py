@@ -24,7 +24,7 @@ from functions.auth.api_keys.schemas import (
 )
 from functions.auth.api_keys.service import ApiKeys, KeyRequest
 from functions.auth.dependencies import ActorOf, VisitorOf
-from functions.auth.error_responses import public_responses, session_responses
+from functions.auth.error_responses import ERRORS
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"], route_class=GatewayRoute)
 
@@ -46,7 +46,7 @@ def _key_request(person: PersonOf, actor: ActorOf, operation: OperationOf, clock
 KeyRequestOf = Annotated[KeyRequest, Depends(_key_request)]
 
 
-@router.get("", summary="List keys", response_model=list[ApiKeyOut], responses=session_responses(422) | _PAGE)
+@router.get("", summary="List keys", response_model=list[ApiKeyOut], responses=ERRORS.session(422) | _PAGE)
 async def list_keys(
     person: PersonOf,
     keys: KeysOf,
@@ -66,7 +66,7 @@ async def list_keys(
     summary="Create a key",
     status_code=201,
     response_model=NewSecretOut,
-    responses=session_responses(changes=True),
+    responses=ERRORS.session(changes=True),
 )
 async def create_key(new: NewApiKey, asked: KeyRequestOf, keys: KeysOf) -> NewSecretOut:
     """A new key. Its secret, `key`, is in this answer only. A tenant has at most 200 keys that are not revoked."""
@@ -74,7 +74,7 @@ async def create_key(new: NewApiKey, asked: KeyRequestOf, keys: KeysOf) -> NewSe
     return NewSecretOut.of(created.record, state, key=created.secret)
 
 
-@router.post("/leaked", summary="Report a leaked key", response_model=LeakReceived, responses=public_responses())
+@router.post("/leaked", summary="Report a leaked key", response_model=LeakReceived, responses=ERRORS.public())
 async def report_leaked_key(
     leaked: LeakedKey, visitor: VisitorOf, windows: WindowsOf, leaked_keys: LeakedKeysOf, clock: ClockOf
 ) -> LeakReceived:
@@ -85,7 +85,7 @@ async def report_leaked_key(
     return LeakReceived(detail="Thank you. If this is a key that works, it is revoked now and its owner gets a mail.")
 
 
-@router.get("/{key_id}", summary="Get a key", response_model=ApiKeyOut, responses=session_responses(404))
+@router.get("/{key_id}", summary="Get a key", response_model=ApiKeyOut, responses=ERRORS.session(404))
 async def get_key(key_id: str, person: PersonOf, keys: KeysOf, clock: ClockOf) -> ApiKeyOut:
     """One key."""
     return ApiKeyOut.of(*await keys.get(person.tenant, key_id, clock()))
@@ -95,11 +95,9 @@ async def get_key(key_id: str, person: PersonOf, keys: KeysOf, clock: ClockOf) -
     "/{key_id}",
     summary="Change a key (as PUT)",
     response_model=ApiKeyOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
-@router.put(
-    "/{key_id}", summary="Change a key", response_model=ApiKeyOut, responses=session_responses(404, changes=True)
-)
+@router.put("/{key_id}", summary="Change a key", response_model=ApiKeyOut, responses=ERRORS.session(404, changes=True))
 async def change_key(key_id: str, changes: ChangedApiKey, asked: KeyRequestOf, keys: KeysOf) -> ApiKeyOut:
     """Change what the body names, for all secrets of the key from the next call on.
 
@@ -108,7 +106,7 @@ async def change_key(key_id: str, changes: ChangedApiKey, asked: KeyRequestOf, k
     return ApiKeyOut.of(*await keys.change(asked, key_id, changes))
 
 
-@router.delete("/{key_id}", summary="Revoke a key", status_code=204, responses=session_responses(404, 409))
+@router.delete("/{key_id}", summary="Revoke a key", status_code=204, responses=ERRORS.session(404, 409))
 async def revoke_key(key_id: str, person: PersonOf, actor: ActorOf, keys: KeysOf, clock: ClockOf) -> None:
     """End every secret of the key, for good: the next call with it is refused. Safe to repeat."""
     await keys.revoke(person.tenant, key_id, actor, clock())
@@ -118,7 +116,7 @@ async def revoke_key(key_id: str, person: PersonOf, actor: ActorOf, keys: KeysOf
     "/{key_id}/rotate",
     summary="Rotate a key",
     response_model=NewSecretOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def rotate_key(
     key_id: str, asked: KeyRequestOf, keys: KeysOf, rotation: KeyRotation | None = None
@@ -132,15 +130,15 @@ async def rotate_key(
 
 
 @router.get(
-    "/{key_id}/rate-state", summary="Get a key's state", response_model=RateStateOut, responses=session_responses(404)
+    "/{key_id}/rate-state", summary="Get a key's state", response_model=RateStateOut, responses=ERRORS.session(404)
 )
 async def get_rate_state(key_id: str, person: PersonOf, keys: KeysOf, clock: ClockOf) -> RateStateOut:
     """What the key may call now, and what is left of its budget. Reading it changes nothing."""
     return RateStateOut.of(*await keys.get(person.tenant, key_id, clock()))
 
 
-@router.post("/{key_id}/reveal/verify", summary="Gone", status_code=410, responses=session_responses(404, 410))
-@router.post("/{key_id}/reveal/request", summary="Gone", status_code=410, responses=session_responses(404, 410))
+@router.post("/{key_id}/reveal/verify", summary="Gone", status_code=410, responses=ERRORS.session(404, 410))
+@router.post("/{key_id}/reveal/request", summary="Gone", status_code=410, responses=ERRORS.session(404, 410))
 async def reveal_key(key_id: str, person: PersonOf, keys: KeysOf) -> None:
     """Always 410: only a hash of a secret is stored. Rotate the key for a new one."""
     await keys.refuse_to_reveal(person.tenant, key_id)

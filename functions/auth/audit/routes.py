@@ -12,7 +12,7 @@ from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.audit.csv_export import export
 from functions.auth.audit.schemas import AuditEventOut
 from functions.auth.audit.service import MAX_OFFSET, AuditLog, EventFilter
-from functions.auth.error_responses import session_responses
+from functions.auth.error_responses import ERRORS
 
 router = APIRouter(tags=["audit"], route_class=GatewayRoute)
 _PATH = "/api/v1/audit/events"
@@ -32,7 +32,7 @@ def _filter(
 FilterOf = Annotated[EventFilter, Depends(_filter)]
 
 
-@router.get(_PATH, summary="List audit events", response_model=list[AuditEventOut], responses=session_responses(422))
+@router.get(_PATH, summary="List audit events", response_model=list[AuditEventOut], responses=ERRORS.session(422))
 async def list_events(
     person: PersonOf,
     audit_log: AuditLogOf,
@@ -56,7 +56,7 @@ async def list_events(
     f"{_PATH}.csv",
     summary="Export audit events",
     response_class=Response,
-    responses=session_responses(422) | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses=ERRORS.session(422) | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def export_events(person: PersonOf, audit_log: AuditLogOf, wanted: FilterOf, clock: ClockOf) -> Response:
     """The newest events first, as a spreadsheet; 5,000 at most, fewer if they are large.
@@ -74,7 +74,7 @@ async def export_events(person: PersonOf, audit_log: AuditLogOf, wanted: FilterO
     f"{_PATH}/{{event_id}}",
     summary="Get an audit event",
     response_model=AuditEventOut,
-    responses=session_responses(404),
+    responses=ERRORS.session(404),
 )
 async def get_event(event_id: str, person: PersonOf, audit_log: AuditLogOf, clock: ClockOf) -> AuditEventOut:
     """One event of the last 90 days."""

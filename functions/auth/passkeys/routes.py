@@ -8,7 +8,7 @@ from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.dependencies import ActorOf, VisitorOf, per_network
-from functions.auth.error_responses import public_responses, session_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.passkeys.schemas import (
     PasskeyAnswer,
     PasskeyOptions,
@@ -27,7 +27,7 @@ VerificationOf = Annotated[PasskeyVerification, from_state("passkey_verification
 RegistrationToken = Annotated[str, Query(min_length=10, max_length=256)]
 
 
-@router.get("/list", summary="List passkeys", response_model=list[PasskeyOut], responses=session_responses())
+@router.get("/list", summary="List passkeys", response_model=list[PasskeyOut], responses=ERRORS.session())
 async def list_passkeys(person: PersonOf, passkeys: PasskeysOf) -> list[PasskeyOut]:
     """The person's passkeys, oldest first."""
     return [PasskeyOut.of(passkey) for passkey in await passkeys.list(person)]
@@ -37,7 +37,7 @@ async def list_passkeys(person: PersonOf, passkeys: PasskeysOf) -> list[PasskeyO
     "/register/options",
     summary="Begin to register a passkey",
     response_model=PasskeyOptions,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def begin(person: PersonOf, passkeys: PasskeysOf, clock: ClockOf) -> PasskeyOptions:
     """What the browser needs to make a passkey. Valid for five minutes and five tries."""
@@ -49,7 +49,7 @@ async def begin(person: PersonOf, passkeys: PasskeysOf, clock: ClockOf) -> Passk
     "/register/verify",
     summary="Register a passkey",
     response_model=PasskeyOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def register(
     registration_token: RegistrationToken,
@@ -68,7 +68,7 @@ async def register(
     "/login/verify",
     summary="Complete a sign-in with a passkey",
     response_model=LoginResponse,
-    responses=public_responses(401, 403, 409),
+    responses=ERRORS.public(401, 403, 409),
     dependencies=[per_network("passkey/login/verify", 10)],
 )
 async def verify(
@@ -82,7 +82,7 @@ async def verify(
     "/{passkey_id}",
     summary="Rename a passkey",
     response_model=PasskeyOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def rename(
     passkey_id: str, form: PasskeyRenaming, person: PersonOf, actor: ActorOf, passkeys: PasskeysOf, clock: ClockOf
@@ -91,9 +91,7 @@ async def rename(
     return PasskeyOut.of(await passkeys.rename(person, passkey_id, form.name, actor, clock()))
 
 
-@router.delete(
-    "/{passkey_id}", summary="Delete a passkey", response_model=Detail, responses=session_responses(404, 409)
-)
+@router.delete("/{passkey_id}", summary="Delete a passkey", response_model=Detail, responses=ERRORS.session(404, 409))
 async def delete(passkey_id: str, person: PersonOf, actor: ActorOf, passkeys: PasskeysOf, clock: ClockOf) -> Detail:
     """Delete the passkey, and sign out everywhere else."""
     await passkeys.delete(person, passkey_id, actor, clock())

@@ -8,7 +8,7 @@ from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.dependencies import ActorOf
-from functions.auth.error_responses import session_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.sessions.schemas import SessionEnded, SessionOut, SessionsEnded
 from functions.auth.sessions.service import Sessions
 
@@ -24,14 +24,14 @@ async def key_set(request: Request) -> dict[str, Any]:
     return request.app.state.key_set
 
 
-@router.get(_PATH, summary="List sessions", response_model=list[SessionOut], responses=session_responses())
+@router.get(_PATH, summary="List sessions", response_model=list[SessionOut], responses=ERRORS.session())
 async def list_sessions(person: PersonOf, sessions: SessionsOf, clock: ClockOf) -> list[SessionOut]:
     """Where the person is signed in, newest first."""
     alive = await sessions.of_user(person.user_id, clock())
     return [SessionOut.of(session, person.session_id) for session in alive]
 
 
-@router.delete(_PATH, summary="End other sessions", response_model=SessionsEnded, responses=session_responses(404, 409))
+@router.delete(_PATH, summary="End other sessions", response_model=SessionsEnded, responses=ERRORS.session(404, 409))
 async def end_other_sessions(person: PersonOf, actor: ActorOf, sessions: SessionsOf, clock: ClockOf) -> SessionsEnded:
     """Sign out everywhere else."""
     revoked = await sessions.end_others(person.tenant, person.session_id, actor, clock())
@@ -39,7 +39,7 @@ async def end_other_sessions(person: PersonOf, actor: ActorOf, sessions: Session
 
 
 @router.delete(
-    f"{_PATH}/{{session_id}}", summary="End a session", response_model=SessionEnded, responses=session_responses(404)
+    f"{_PATH}/{{session_id}}", summary="End a session", response_model=SessionEnded, responses=ERRORS.session(404)
 )
 async def end_session(
     session_id: str, person: PersonOf, actor: ActorOf, sessions: SessionsOf, clock: ClockOf

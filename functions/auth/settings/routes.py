@@ -9,7 +9,7 @@ from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.dependencies import ActorOf
-from functions.auth.error_responses import session_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.settings.public_url import public_url
 from functions.auth.settings.schemas import (
     SarvamSettings,
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/api/v1/settings", tags=["settings"], route_class=Gat
 SettingsOf = Annotated[IntegrationSettings, from_state("integration_settings")]
 
 
-@router.get("/whatsapp", summary="WhatsApp settings", response_model=WhatsAppSettings, responses=session_responses())
+@router.get("/whatsapp", summary="WhatsApp settings", response_model=WhatsAppSettings, responses=ERRORS.session())
 async def whatsapp(request: Request, person: PersonOf, settings: SettingsOf) -> WhatsAppSettings:
     """The tenant's WhatsApp number, secrets masked."""
     found = await settings.shown(person.tenant, WhatsAppCredentials)
@@ -34,7 +34,7 @@ async def whatsapp(request: Request, person: PersonOf, settings: SettingsOf) -> 
     return WhatsAppSettings(**found, configured=configured, webhook_url=_called(request, "/api/v1/webhooks/whatsapp"))
 
 
-@router.put("/whatsapp", summary="Save WhatsApp", response_model=Saved, responses=session_responses(changes=True))
+@router.put("/whatsapp", summary="Save WhatsApp", response_model=Saved, responses=ERRORS.session(changes=True))
 async def save_whatsapp(
     form: WhatsAppForm, person: PersonOf, actor: ActorOf, settings: SettingsOf, clock: ClockOf
 ) -> Saved:
@@ -44,14 +44,14 @@ async def save_whatsapp(
 
 
 @router.post(
-    "/whatsapp/verify", summary="Verify WhatsApp", response_model=VerificationOut, responses=session_responses(409)
+    "/whatsapp/verify", summary="Verify WhatsApp", response_model=VerificationOut, responses=ERRORS.session(409)
 )
 async def verify_whatsapp(person: PersonOf, settings: SettingsOf) -> VerificationOut:
     """Ask Meta for the phone number with the stored credentials."""
     return _outcome(await settings.verify(person.tenant, WhatsAppCredentials))
 
 
-@router.get("/twilio", summary="Twilio settings", response_model=TwilioSettings, responses=session_responses())
+@router.get("/twilio", summary="Twilio settings", response_model=TwilioSettings, responses=ERRORS.session())
 async def twilio(request: Request, person: PersonOf, settings: SettingsOf) -> TwilioSettings:
     """The tenant's Twilio number, secrets masked."""
     found = await settings.shown(person.tenant, TwilioCredentials)
@@ -60,7 +60,7 @@ async def twilio(request: Request, person: PersonOf, settings: SettingsOf) -> Tw
     return TwilioSettings(**found, configured=configured, voice_webhook_url=called)
 
 
-@router.put("/twilio", summary="Save Twilio", response_model=Saved, responses=session_responses(changes=True))
+@router.put("/twilio", summary="Save Twilio", response_model=Saved, responses=ERRORS.session(changes=True))
 async def save_twilio(
     form: TwilioCredentials, person: PersonOf, actor: ActorOf, settings: SettingsOf, clock: ClockOf
 ) -> Saved:
@@ -69,22 +69,20 @@ async def save_twilio(
     return Saved(detail="Twilio settings saved")
 
 
-@router.post(
-    "/twilio/verify", summary="Verify Twilio", response_model=VerificationOut, responses=session_responses(409)
-)
+@router.post("/twilio/verify", summary="Verify Twilio", response_model=VerificationOut, responses=ERRORS.session(409))
 async def verify_twilio(person: PersonOf, settings: SettingsOf) -> VerificationOut:
     """Fetch the account from Twilio with the stored credentials."""
     return _outcome(await settings.verify(person.tenant, TwilioCredentials))
 
 
-@router.get("/sarvam", summary="Sarvam settings", response_model=SarvamSettings, responses=session_responses())
+@router.get("/sarvam", summary="Sarvam settings", response_model=SarvamSettings, responses=ERRORS.session())
 async def sarvam(person: PersonOf, settings: SettingsOf) -> SarvamSettings:
     """The tenant's key of Sarvam's API, masked."""
     found = await settings.shown(person.tenant, SarvamCredentials)
     return SarvamSettings(**found, configured=bool(found["api_key"]))
 
 
-@router.put("/sarvam", summary="Save Sarvam", response_model=Saved, responses=session_responses(changes=True))
+@router.put("/sarvam", summary="Save Sarvam", response_model=Saved, responses=ERRORS.session(changes=True))
 async def save_sarvam(
     form: SarvamCredentials, person: PersonOf, actor: ActorOf, settings: SettingsOf, clock: ClockOf
 ) -> Saved:
@@ -93,9 +91,7 @@ async def save_sarvam(
     return Saved(detail="Sarvam settings saved")
 
 
-@router.post(
-    "/sarvam/verify", summary="Verify Sarvam", response_model=VerificationOut, responses=session_responses(409)
-)
+@router.post("/sarvam/verify", summary="Verify Sarvam", response_model=VerificationOut, responses=ERRORS.session(409))
 async def verify_sarvam(person: PersonOf, settings: SettingsOf) -> VerificationOut:
     """Ask Sarvam with the stored key."""
     return _outcome(await settings.verify(person.tenant, SarvamCredentials))

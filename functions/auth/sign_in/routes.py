@@ -13,7 +13,7 @@ from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.challenges.codes import CodePurpose
 from functions.auth.dependencies import ActorOf, VisitorOf, per_network
-from functions.auth.error_responses import public_responses, session_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.sessions.service import Sessions
 from functions.auth.sign_in.captcha import RememberedCaptcha
 from functions.auth.sign_in.google import GoogleSignIn
@@ -55,7 +55,7 @@ _SENT = "A code was sent to the address, if it can be used there."
     "/register",
     summary="Register",
     response_model=Sent,
-    responses=public_responses(401),
+    responses=ERRORS.public(401),
     dependencies=[per_network("register", 5)],
 )
 async def register(
@@ -71,7 +71,7 @@ async def register(
     "/register/verify",
     summary="Confirm the address",
     response_model=LoginResponse,
-    responses=public_responses(),
+    responses=ERRORS.public(),
     dependencies=[per_network("register/verify", 10)],
 )
 async def confirm(form: Verification, sign_in: SignInOf, visitor: VisitorOf, clock: ClockOf) -> LoginResponse:
@@ -83,7 +83,7 @@ async def confirm(form: Verification, sign_in: SignInOf, visitor: VisitorOf, clo
     "/login",
     summary="Sign in",
     response_model=LoginResponse,
-    responses=public_responses(401, 403),
+    responses=ERRORS.public(401, 403),
     dependencies=[per_network("login", 10)],
 )
 async def login(form: LoginForm, sign_in: SignInOf, visitor: VisitorOf, clock: ClockOf) -> LoginResponse:
@@ -95,7 +95,7 @@ async def login(form: LoginForm, sign_in: SignInOf, visitor: VisitorOf, clock: C
     "/google",
     summary="Sign in with Google",
     response_model=LoginResponse,
-    responses=public_responses(401, 403, 409),
+    responses=ERRORS.public(401, 403, 409),
     dependencies=[per_network("google", 10)],
 )
 async def google(form: GoogleForm, google: GoogleOf, visitor: VisitorOf, clock: ClockOf) -> LoginResponse:
@@ -107,7 +107,7 @@ async def google(form: GoogleForm, google: GoogleOf, visitor: VisitorOf, clock: 
     "/otp/send",
     summary="Mail a code",
     response_model=Detail,
-    responses=public_responses(401),
+    responses=ERRORS.public(401),
     dependencies=[per_network("otp/send", 5)],
 )
 async def send_code(
@@ -124,7 +124,7 @@ async def send_code(
     "/otp/login",
     summary="Sign in by code",
     response_model=LoginResponse,
-    responses=public_responses(403, 409),
+    responses=ERRORS.public(403, 409),
     dependencies=[per_network("otp/login", 10)],
 )
 async def login_by_code(form: CodeLoginForm, sign_in: SignInOf, visitor: VisitorOf, clock: ClockOf) -> LoginResponse:
@@ -137,7 +137,7 @@ async def login_by_code(form: CodeLoginForm, sign_in: SignInOf, visitor: Visitor
     "/reset-password",
     summary="Reset the password",
     response_model=LoginResponse,
-    responses=public_responses(403, 409),
+    responses=ERRORS.public(403, 409),
     dependencies=[per_network("reset-password", 5)],
 )
 async def reset_password(form: ResetForm, sign_in: SignInOf, visitor: VisitorOf, clock: ClockOf) -> LoginResponse:
@@ -150,7 +150,7 @@ async def reset_password(form: ResetForm, sign_in: SignInOf, visitor: VisitorOf,
     "/refresh",
     summary="Refresh tokens",
     response_model=Tokens,
-    responses=public_responses(401, 403, 409),
+    responses=ERRORS.public(401, 403, 409),
     dependencies=[per_network("refresh", 10)],
 )
 async def refresh(form: RefreshForm, sessions: SessionsOf, visitor: VisitorOf, clock: ClockOf) -> Tokens:
@@ -165,7 +165,7 @@ async def refresh(form: RefreshForm, sessions: SessionsOf, visitor: VisitorOf, c
     "/logout",
     summary="Sign out",
     response_model=Detail,
-    responses=public_responses(),
+    responses=ERRORS.public(),
     dependencies=[per_network("logout", 10)],
 )
 async def logout(form: RefreshForm, sessions: SessionsOf, visitor: VisitorOf, clock: ClockOf) -> Detail:
@@ -174,9 +174,7 @@ async def logout(form: RefreshForm, sessions: SessionsOf, visitor: VisitorOf, cl
     return Detail(detail="Logged out")
 
 
-@router.patch(
-    "/me", summary="Change one's profile", response_model=MeOut, responses=session_responses(404, changes=True)
-)
+@router.patch("/me", summary="Change one's profile", response_model=MeOut, responses=ERRORS.session(404, changes=True))
 async def change_me(
     changes: ProfileChanges, person: PersonOf, actor: ActorOf, profiles: ProfilesOf, clock: ClockOf
 ) -> MeOut:
@@ -187,7 +185,7 @@ async def change_me(
     return MeOut(user=UserOut.of(profile.user), tenant=TenantOut.of(profile.tenant, profile.balance))
 
 
-@router.get("/me", summary="Who is signed in", response_model=MeOut, responses=session_responses(404))
+@router.get("/me", summary="Who is signed in", response_model=MeOut, responses=ERRORS.session(404))
 async def me(person: PersonOf, profiles: ProfilesOf, clock: ClockOf) -> MeOut:
     """The signed-in person and the tenant."""
     profile = await profiles.get(person.tenant, person.user_id, clock())

@@ -10,7 +10,7 @@ from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.auth.dependencies import ActorOf
-from functions.auth.error_responses import session_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.team.schemas import InvitationForm, RoleForm, TeamMember, UserChanges
 from functions.auth.team.service import Team
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/users", tags=["team"], route_class=GatewayRou
 TeamOf = Annotated[Team, from_state("team")]
 
 
-@router.get("", summary="List the team", response_model=list[TeamMember], responses=session_responses())
+@router.get("", summary="List the team", response_model=list[TeamMember], responses=ERRORS.session())
 async def list_users(person: PersonOf, team: TeamOf) -> list[TeamMember]:
     """All people of the tenant, deactivated ones included, oldest first."""
     return [TeamMember.of(user) for user in await team.members(person.tenant)]
@@ -30,7 +30,7 @@ async def list_users(person: PersonOf, team: TeamOf) -> list[TeamMember]:
     summary="Invite a person",
     status_code=201,
     response_model=TeamMember,
-    responses=session_responses(changes=True),
+    responses=ERRORS.session(changes=True),
 )
 async def invite(
     form: InvitationForm, person: PersonOf, actor: ActorOf, team: TeamOf, clock: ClockOf, operation: OperationOf
@@ -43,7 +43,7 @@ async def invite(
 
 
 @router.put(
-    "/{user_id}", summary="Change a person", response_model=TeamMember, responses=session_responses(404, changes=True)
+    "/{user_id}", summary="Change a person", response_model=TeamMember, responses=ERRORS.session(404, changes=True)
 )
 async def change_user(
     user_id: str, changes: UserChanges, person: PersonOf, actor: ActorOf, team: TeamOf, clock: ClockOf
@@ -59,7 +59,7 @@ async def change_user(
     "/{user_id}/role",
     summary="Give a role, or transfer the ownership",
     response_model=TeamMember,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def assign_role(
     user_id: str, form: RoleForm, person: PersonOf, actor: ActorOf, team: TeamOf, clock: ClockOf
@@ -68,7 +68,7 @@ async def assign_role(
     return TeamMember.of(await team.assign_role(person.tenant, user_id, form.role, actor, clock()))
 
 
-@router.delete("/{user_id}", summary="Remove a person", status_code=204, responses=session_responses(400, 404, 409))
+@router.delete("/{user_id}", summary="Remove a person", status_code=204, responses=ERRORS.session(400, 404, 409))
 async def remove_user(user_id: str, person: PersonOf, actor: ActorOf, team: TeamOf, clock: ClockOf) -> None:
     """Remove a person for good: sessions end with the next call, and the address is free."""
     await team.remove(person.tenant, user_id, actor, clock())

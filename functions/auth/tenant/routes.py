@@ -8,7 +8,7 @@ from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.dependencies import ActorOf
-from functions.auth.error_responses import session_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.tenant.schemas import OnboardingOut, TenantChanges, TenantSettingsOut, changes_of
 from functions.auth.tenant.service import Tenants
 from functions.auth.tenant.suspension import Suspensions
@@ -19,14 +19,14 @@ TenantsOf = Annotated[Tenants, from_state("tenants")]
 SuspensionsOf = Annotated[Suspensions, from_state("suspensions")]
 
 
-@router.get("", summary="Get the tenant", response_model=TenantSettingsOut, responses=session_responses(404))
+@router.get("", summary="Get the tenant", response_model=TenantSettingsOut, responses=ERRORS.session(404))
 async def get_tenant(person: PersonOf, tenants: TenantsOf) -> TenantSettingsOut:
     """Name, plan, status and settings of the tenant."""
     return TenantSettingsOut.of(await tenants.get(person.tenant))
 
 
 @router.patch(
-    "", summary="Change the tenant", response_model=TenantSettingsOut, responses=session_responses(404, changes=True)
+    "", summary="Change the tenant", response_model=TenantSettingsOut, responses=ERRORS.session(404, changes=True)
 )
 async def change_tenant(
     body: TenantChanges, person: PersonOf, actor: ActorOf, tenants: TenantsOf, clock: ClockOf
@@ -35,9 +35,7 @@ async def change_tenant(
     return TenantSettingsOut.of(await tenants.change(person.tenant, changes_of(body), actor, clock()))
 
 
-@router.get(
-    "/onboarding", summary="Get the first steps", response_model=OnboardingOut, responses=session_responses(404)
-)
+@router.get("/onboarding", summary="Get the first steps", response_model=OnboardingOut, responses=ERRORS.session(404))
 async def onboarding(person: PersonOf, tenants: TenantsOf) -> OnboardingOut:
     """Which first steps the tenant has taken."""
     return OnboardingOut.of(await tenants.onboarding(person.tenant))
@@ -47,7 +45,7 @@ async def onboarding(person: PersonOf, tenants: TenantsOf) -> OnboardingOut:
     "/deactivate",
     summary="Deactivate the tenant",
     response_model=TenantSettingsOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def deactivate(person: PersonOf, actor: ActorOf, suspensions: SuspensionsOf, clock: ClockOf) -> TenantSettingsOut:
     """Stop people, keys, calls and webhooks, with the next call. Only the owner can sign in, and reactivate.
@@ -61,7 +59,7 @@ async def deactivate(person: PersonOf, actor: ActorOf, suspensions: SuspensionsO
     "/reactivate",
     summary="Reactivate the tenant",
     response_model=TenantSettingsOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def reactivate(person: PersonOf, actor: ActorOf, suspensions: SuspensionsOf, clock: ClockOf) -> TenantSettingsOut:
     """Undo a deactivation. Keys that were active work again, and webhooks get what came meanwhile."""

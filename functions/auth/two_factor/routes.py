@@ -10,7 +10,7 @@ from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.auth.challenges.codes import CodePurpose
 from functions.auth.dependencies import ActorOf, VisitorOf, per_network
-from functions.auth.error_responses import public_responses, session_responses
+from functions.auth.error_responses import ERRORS
 from functions.auth.sign_in.captcha import RememberedCaptcha
 from functions.auth.sign_in.schemas import Detail, LoginResponse
 from functions.auth.two_factor.recovery import FactorRecovery
@@ -36,7 +36,7 @@ CaptchaOf = Annotated[RememberedCaptcha, from_state("captcha")]
 
 
 @router.get(
-    "/status", summary="State of the second factor", response_model=FactorStatusOut, responses=session_responses(404)
+    "/status", summary="State of the second factor", response_model=FactorStatusOut, responses=ERRORS.session(404)
 )
 async def status(person: PersonOf, two_factor: TwoFactorOf) -> FactorStatusOut:
     """Whether sign-ins ask for a code of an authenticator app."""
@@ -47,7 +47,7 @@ async def status(person: PersonOf, two_factor: TwoFactorOf) -> FactorStatusOut:
     "/setup",
     summary="Set up an authenticator app",
     response_model=SetupOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def setup(person: PersonOf, two_factor: TwoFactorOf, clock: ClockOf) -> SetupOut:
     """A secret for the app, the same one for 15 minutes. Nothing is asked for before `2fa/enable`."""
@@ -58,7 +58,7 @@ async def setup(person: PersonOf, two_factor: TwoFactorOf, clock: ClockOf) -> Se
     "/enable",
     summary="Enable the second factor",
     response_model=BackupCodesOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def enable(
     form: AppCodeForm, person: PersonOf, actor: ActorOf, two_factor: TwoFactorOf, clock: ClockOf
@@ -71,7 +71,7 @@ async def enable(
     "/disable",
     summary="Disable the second factor",
     response_model=Detail,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def disable(
     form: DisableForm, person: PersonOf, actor: ActorOf, two_factor: TwoFactorOf, clock: ClockOf
@@ -86,7 +86,7 @@ async def disable(
     "/backup-codes/regenerate",
     summary="Replace the backup codes",
     response_model=BackupCodesOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def regenerate(
     form: AppCodeForm, person: PersonOf, actor: ActorOf, two_factor: TwoFactorOf, clock: ClockOf
@@ -99,7 +99,7 @@ async def regenerate(
     "/verify",
     summary="Complete a sign-in with a code",
     response_model=LoginResponse,
-    responses=public_responses(401, 403, 409),
+    responses=ERRORS.public(401, 403, 409),
     dependencies=[per_network("2fa/verify", 10)],
 )
 async def verify(
@@ -113,7 +113,7 @@ async def verify(
     "/recovery/request",
     summary="Ask for a recovery code",
     response_model=Detail,
-    responses=public_responses(401),
+    responses=ERRORS.public(401),
     dependencies=[per_network("2fa/recovery/request", 5)],
 )
 async def request_recovery(
@@ -130,7 +130,7 @@ async def request_recovery(
     "/recovery/confirm",
     summary="Remove a lost second factor",
     response_model=Detail,
-    responses=public_responses(),
+    responses=ERRORS.public(),
     dependencies=[per_network("2fa/recovery/confirm", 5)],
 )
 async def confirm_recovery(

@@ -10,22 +10,20 @@ from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.billing.budgets.schemas import BudgetChange, BudgetOut
 from functions.billing.budgets.service import Budgets
-from functions.billing.error_responses import session_responses
+from functions.billing.error_responses import ERRORS
 
 router = APIRouter(prefix="/api/v1/credits", tags=["credits"], route_class=GatewayRoute)
 
 BudgetsOf = Annotated[Budgets, from_state("budgets")]
 
 
-@router.get("/budget", summary="Get the budget", response_model=BudgetOut, responses=session_responses(404))
+@router.get("/budget", summary="Get the budget", response_model=BudgetOut, responses=ERRORS.session(404))
 async def get_budget(person: PersonOf, budgets: BudgetsOf, clock: ClockOf) -> BudgetOut:
     """The monthly budget, and what is used of it."""
     return BudgetOut.of(await budgets.get(person.tenant, clock()))
 
 
-@router.put(
-    "/budget", summary="Set the budget", response_model=BudgetOut, responses=session_responses(404, changes=True)
-)
+@router.put("/budget", summary="Set the budget", response_model=BudgetOut, responses=ERRORS.session(404, changes=True))
 async def set_budget(
     change: BudgetChange, person: PersonOf, actor: ActorOf, budgets: BudgetsOf, clock: ClockOf
 ) -> BudgetOut:

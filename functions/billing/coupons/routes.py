@@ -15,7 +15,7 @@ from callmissed.web.schemas import OperatorRequest
 from functions.billing.coupons.schemas import CouponCode, CouponList, CouponRow, NewCoupon, RedeemedOut
 from functions.billing.coupons.service import Coupons
 from functions.billing.credits.routes import CreditsOf
-from functions.billing.error_responses import operator_responses, session_responses
+from functions.billing.error_responses import ERRORS
 from functions.billing.payments.service import Buyer
 
 router = APIRouter(route_class=GatewayRoute)
@@ -31,7 +31,7 @@ WindowsOf = Annotated[SlidingWindows, from_state("windows")]
     summary="Redeem a coupon",
     tags=["payments"],
     response_model=RedeemedOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def redeem(
     wanted: CouponCode,
@@ -59,14 +59,14 @@ async def redeem(
     tags=["admin"],
     status_code=201,
     response_model=CouponRow,
-    responses=operator_responses(409),
+    responses=ERRORS.operator(409),
 )
 async def create_coupon(new: NewCoupon, operator: OperatorOf, coupons: CouponsOf, clock: ClockOf) -> CouponRow:
     """A code that adds credits, with limits in all and for each tenant."""
     return CouponRow.of(await coupons.create(new.coupon(clock()), operator(new.reason)))
 
 
-@router.get(_ADMIN, summary="List coupons", tags=["admin"], response_model=CouponList, responses=operator_responses())
+@router.get(_ADMIN, summary="List coupons", tags=["admin"], response_model=CouponList, responses=ERRORS.operator())
 async def list_coupons(_operator: OperatorOf, coupons: CouponsOf) -> CouponList:
     """All coupons, the newest first."""
     return CouponList(coupons=[CouponRow.of(coupon) for coupon in await coupons.all()])
@@ -77,7 +77,7 @@ async def list_coupons(_operator: OperatorOf, coupons: CouponsOf) -> CouponList:
     summary="Disable a coupon",
     tags=["admin"],
     response_model=CouponRow,
-    responses=operator_responses(404),
+    responses=ERRORS.operator(404),
 )
 async def disable_coupon(
     code: str, body: OperatorRequest, operator: OperatorOf, coupons: CouponsOf, clock: ClockOf

@@ -13,7 +13,7 @@ from functions.billing.credits.costs import ServiceCosts
 from functions.billing.credits.filters import CURSOR, transaction_filter
 from functions.billing.credits.schemas import BalanceOut, PacksOut, TransactionsOut
 from functions.billing.credits.service import Credits
-from functions.billing.error_responses import public_responses, session_responses
+from functions.billing.error_responses import ERRORS
 
 router = APIRouter(prefix="/api/v1/credits", tags=["credits"], route_class=GatewayRoute)
 
@@ -22,13 +22,13 @@ CostsOf = Annotated[ServiceCosts, from_state("costs")]
 FilterOf = Annotated[TransactionFilter, Depends(transaction_filter)]
 
 
-@router.get("/balance", summary="Get the balance", response_model=BalanceOut, responses=session_responses(404))
+@router.get("/balance", summary="Get the balance", response_model=BalanceOut, responses=ERRORS.session(404))
 async def get_balance(person: PersonOf, credits: CreditsOf, clock: ClockOf) -> BalanceOut:
     """Credits that the tenant may spend."""
     return BalanceOut.of(await credits.balance(person.tenant, clock()))
 
 
-@router.get("/packs", summary="List credit packs", response_model=PacksOut, responses=public_responses())
+@router.get("/packs", summary="List credit packs", response_model=PacksOut, responses=ERRORS.public())
 async def get_packs(costs: CostsOf, clock: ClockOf) -> PacksOut:
     """Packs of credits and their prices, and what each model costs, by service."""
     return PacksOut.of(price_list(clock()), await costs.all())
@@ -38,7 +38,7 @@ async def get_packs(costs: CostsOf, clock: ClockOf) -> PacksOut:
     "/transactions",
     summary="List transactions",
     response_model=TransactionsOut,
-    responses=session_responses(400, 409, 422),
+    responses=ERRORS.session(400, 409, 422),
 )
 async def list_transactions(
     person: PersonOf,

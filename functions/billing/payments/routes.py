@@ -13,7 +13,7 @@ from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
-from functions.billing.error_responses import session_responses
+from functions.billing.error_responses import ERRORS
 from functions.billing.payments.schemas import NewOrder, OrderOut, OrderReference, OrderState, PaymentRow
 from functions.billing.payments.service import Buyer, Payments
 
@@ -28,7 +28,7 @@ _ORDERS = Limit("create-order", 20)
     "/create-order",
     summary="Order credits or a plan",
     response_model=OrderOut,
-    responses=session_responses(502, changes=True),
+    responses=ERRORS.session(502, changes=True),
 )
 async def create_order(
     new: NewOrder,
@@ -54,7 +54,7 @@ async def create_order(
 
 
 @router.post(
-    "/verify", summary="Settle an order", response_model=OrderState, responses=session_responses(404, 502, changes=True)
+    "/verify", summary="Settle an order", response_model=OrderState, responses=ERRORS.session(404, 502, changes=True)
 )
 async def verify(reference: OrderReference, person: PersonOf, payments: PaymentsOf) -> OrderState:
     """Ask the gateway about an unpaid order, and grant what was paid. May be repeated."""
@@ -65,7 +65,7 @@ async def verify(reference: OrderReference, person: PersonOf, payments: Payments
     "/retry",
     summary="Pay an order again",
     response_model=OrderOut,
-    responses=session_responses(404, 502, changes=True),
+    responses=ERRORS.session(404, 502, changes=True),
 )
 async def retry(reference: OrderReference, person: PersonOf, payments: PaymentsOf) -> OrderOut:
     """A session of an unpaid order: the same one while it is younger than 14 minutes, else a new one."""
@@ -73,7 +73,7 @@ async def retry(reference: OrderReference, person: PersonOf, payments: PaymentsO
     return OrderOut.of(await payments.retry(person.tenant, reference.order_id), environment)
 
 
-@router.get("/history", summary="List orders", response_model=list[PaymentRow], responses=session_responses(422))
+@router.get("/history", summary="List orders", response_model=list[PaymentRow], responses=ERRORS.session(422))
 async def history(
     person: PersonOf, payments: PaymentsOf, limit: Annotated[int, Query(ge=1, le=100)] = 50
 ) -> list[PaymentRow]:

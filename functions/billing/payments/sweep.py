@@ -68,7 +68,7 @@ class OrderSweep:
         await self._orders.look_again(order, later)
 
     async def _refreshed(self, order: Order) -> Order | None:
-        """The order as the gateway has it; None where that can't be told."""
+        """The order as the gateway has it; None where it does not answer."""
         try:
             return await self._payments.refresh(order)
         except ApiError as error:

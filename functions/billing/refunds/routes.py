@@ -8,7 +8,7 @@ from callmissed.money import parse_rupees
 from callmissed.web.actor import OperatorOf
 from callmissed.web.dependencies import from_state
 from callmissed.web.gateway_route import GatewayRoute
-from functions.billing.error_responses import operator_responses
+from functions.billing.error_responses import ERRORS
 from functions.billing.refunds.operators import OperatorRefunds
 from functions.billing.refunds.schemas import NewRefund, RefundRow
 
@@ -17,9 +17,7 @@ router = APIRouter(prefix="/api/v1/admin/payments", tags=["admin"], route_class=
 OperatorRefundsOf = Annotated[OperatorRefunds, from_state("operator_refunds")]
 
 
-@router.post(
-    "/{order_id}/refund", summary="Refund an order", response_model=RefundRow, responses=operator_responses(409)
-)
+@router.post("/{order_id}/refund", summary="Refund an order", response_model=RefundRow, responses=ERRORS.operator(409))
 async def refund(order_id: str, new: NewRefund, operator: OperatorOf, refunds: OperatorRefundsOf) -> RefundRow:
     """Pay an order back, in full or in part; its credits are taken back first. A repeat shows what became of it."""
     amount = None if new.amount is None else parse_rupees(new.amount)

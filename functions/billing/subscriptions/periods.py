@@ -22,13 +22,6 @@ def period_start(anchor: Micros, number: int) -> Micros:
     return micros_at(moment.replace(year=year, month=month + 1, day=day))
 
 
-def period_of(anchor: Micros, moment: Micros) -> int:
-    """Number of the period that `moment`, not before the anchor, is in."""
-    first, last = (_EPOCH + timedelta(microseconds=each) for each in (anchor, moment))
-    number = (last.year - first.year) * 12 + last.month - first.month
-    return number if period_start(anchor, number) <= moment else number - 1
-
-
 def unused_share(price: Paise, start: Micros, end: Micros, now: Micros) -> Paise:
     """The part of `price` for what is left of a period at `now`: exact in time, rounded down to a paisa."""
     left = min(max(0, end - now), end - start)

@@ -9,7 +9,7 @@ from callmissed.web.actor import ActorOf, OperatorOf
 from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
-from functions.billing.error_responses import operator_responses, session_responses
+from functions.billing.error_responses import ERRORS
 from functions.billing.subscriptions.schemas import Downgrade, GivenPlan, SubscriptionOut
 from functions.billing.subscriptions.service import PlanSubscriptions
 
@@ -23,7 +23,7 @@ SubscriptionsOf = Annotated[PlanSubscriptions, from_state("subscriptions")]
     tags=["payments"],
     summary="Schedule a lower plan",
     response_model=SubscriptionOut,
-    responses=session_responses(404, changes=True),
+    responses=ERRORS.session(404, changes=True),
 )
 async def downgrade(
     body: Downgrade, person: PersonOf, actor: ActorOf, subscriptions: SubscriptionsOf, clock: ClockOf
@@ -37,7 +37,7 @@ async def downgrade(
     tags=["admin"],
     summary="Give a tenant a plan",
     response_model=SubscriptionOut,
-    responses=operator_responses(),
+    responses=ERRORS.operator(),
 )
 async def give_plan(
     tenant_id: str, body: GivenPlan, operator: OperatorOf, subscriptions: SubscriptionsOf, clock: ClockOf

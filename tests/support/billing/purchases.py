@@ -140,6 +140,17 @@ class Purchases:
         """The order's refunds."""
         return [refund_of(item) for item in await self.items(order, "REFUND#")]
 
+    async def sums(self, order: Order) -> tuple[str, int, int, float]:
+        """State of an order, what goes back, what went back, and the credits that were taken."""
+        after = await self.find(order)
+        return str(after.status), after.refunded, after.paid_back, after.returned / CREDIT
+
+    def paid_back(self, order: Order) -> float:
+        """Rupees that the gateway has paid back for the order, in all attempts."""
+        orders = self.cashfree.state.orders
+        made = [orders[each] for each in order.gateway_orders if each in orders]
+        return sum(refund.amount for each in made for refund in each.refunds.values() if refund.status == "SUCCESS")
+
     async def paid_plan(self, plan: Plan) -> Order:
         """An order of a plan that was paid."""
         order = await self.payments.order_plan(self.buyer(), plan)

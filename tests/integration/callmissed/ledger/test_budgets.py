@@ -1,12 +1,9 @@
 """A monthly budget that is set while calls run: over all wallets, from the next call on, also below what is spent."""
 
-from collections.abc import AsyncIterator, Callable
-
 import pytest
-import pytest_asyncio
 
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled, Unavailable
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.aws.operations import put_new_operation
 from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError
@@ -17,32 +14,10 @@ from callmissed.ledger.shards import Shards
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.tables import TENANTS
-from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
-from tests.support.tenant_wallets import NOVEMBER, TenantWallets, deduction
+from tests.support.tenant_wallets import NOVEMBER, MakeWallets, TenantWallets, deduction
 
 DECEMBER = Micros(NOVEMBER + 20 * 24 * 60 * MINUTE)
-MakeWallets = Callable[..., TenantWallets]
-
-
-@pytest_asyncio.fixture
-async def faulty(module_tables: StageTables) -> AsyncIterator[FaultyDynamoDB]:
-    dynamodb = FaultyDynamoDB(module_tables.endpoint)
-    yield dynamodb
-    await dynamodb.close()
-
-
-@pytest.fixture
-def database(module_tables: StageTables, faulty: FaultyDynamoDB) -> Database:
-    return Database(faulty, module_tables.stage)
-
-
-@pytest_asyncio.fixture
-async def make_wallets(module_tables: StageTables) -> AsyncIterator[MakeWallets]:
-    """A tenant as every other process sees it."""
-    dynamodb = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
-    yield lambda shards=1: TenantWallets(module_tables, dynamodb, shards=shards)
-    await dynamodb.close()
 
 
 async def opened(make_wallets: MakeWallets, shards: int) -> TenantWallets:

@@ -1,15 +1,13 @@
 """Months that turn with a tenant's first call or by the schedule: once, and with the free plan's credits once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import pytest
-import pytest_asyncio
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled, Unavailable
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.ledger.entries import EntryType, LedgerEntry
@@ -21,38 +19,12 @@ from callmissed.ledger.records import start_month, wallet_of
 from callmissed.ledger.shards import change_plan
 from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan
-from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
-from tests.support.tenant_wallets import NOVEMBER, TenantWallets
+from tests.support.tenant_wallets import NOVEMBER, MakeWallets, TenantWallets
 
 DECEMBER = Micros(int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND)
 JANUARY = Micros(int(datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC).timestamp()) * SECOND)
 FREE = 100 * CREDIT
-MakeWallets = Callable[..., TenantWallets]
-
-
-@pytest_asyncio.fixture
-async def faulty(tables: StageTables) -> AsyncIterator[FaultyDynamoDB]:
-    dynamodb = FaultyDynamoDB(tables.endpoint)
-    yield dynamodb
-    await dynamodb.close()
-
-
-@pytest.fixture
-def database(tables: StageTables, faulty: FaultyDynamoDB) -> Database:
-    return Database(faulty, tables.stage)
-
-
-@pytest_asyncio.fixture
-async def make_wallets(tables: StageTables) -> AsyncIterator[MakeWallets]:
-    dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=30.0)
-    yield lambda shards=1: TenantWallets(tables, dynamodb, shards=shards)
-    await dynamodb.close()
-
-
-@pytest.fixture
-def wallets(make_wallets: MakeWallets) -> TenantWallets:
-    return make_wallets()
 
 
 async def granted(database: Database, wallets: TenantWallets) -> list[LedgerEntry]:

@@ -1,13 +1,12 @@
 """Another plan: this month's calls count on, and the credits of all wallets come along."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
 
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
+from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import put_new_operation
 from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError
@@ -20,32 +19,11 @@ from callmissed.ledger.shards import change_plan, drain
 from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS
-from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
-from tests.support.tenant_wallets import NOVEMBER, TenantWallets, call_in, deduction
+from tests.support.tenant_wallets import NOVEMBER, MakeWallets, TenantWallets, call_in, deduction
 
 SHARDS = 8
 DECEMBER = Micros(NOVEMBER + 20 * 24 * 60 * MINUTE)
-MakeWallets = Callable[..., TenantWallets]
-
-
-@pytest_asyncio.fixture
-async def faulty(tables: StageTables) -> AsyncIterator[FaultyDynamoDB]:
-    dynamodb = FaultyDynamoDB(tables.endpoint)
-    yield dynamodb
-    await dynamodb.close()
-
-
-@pytest.fixture
-def database(tables: StageTables, faulty: FaultyDynamoDB) -> Database:
-    return Database(faulty, tables.stage)
-
-
-@pytest_asyncio.fixture
-async def make_wallets(tables: StageTables) -> AsyncIterator[MakeWallets]:
-    dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=30.0)
-    yield lambda shards=1: TenantWallets(tables, dynamodb, shards=shards)
-    await dynamodb.close()
 
 
 @pytest_asyncio.fixture

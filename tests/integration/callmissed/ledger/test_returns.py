@@ -1,13 +1,11 @@
 """Credits taken back, the debt that is left where they are spent, and what pays it."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
 
 import pytest
-import pytest_asyncio
 
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled, Unavailable
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.aws.operations import put_new_operation
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
@@ -22,33 +20,11 @@ from callmissed.ledger.returns import return_operations, take_back
 from callmissed.ledger.sweep import sweep
 from callmissed.money import CREDIT, MicroCredits
 from callmissed.platform.tables import TENANTS
-from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
-from tests.support.tenant_wallets import NOVEMBER, TenantWallets, deduction
+from tests.support.tenant_wallets import NOVEMBER, MakeWallets, TenantWallets, deduction
 from tests.support.wallet_model import balances
 
 NOTE = {"tenant": "@note", "item": "NOTE"}
-MakeWallets = Callable[..., TenantWallets]
-
-
-@pytest_asyncio.fixture
-async def faulty(tables: StageTables) -> AsyncIterator[FaultyDynamoDB]:
-    dynamodb = FaultyDynamoDB(tables.endpoint)
-    yield dynamodb
-    await dynamodb.close()
-
-
-@pytest.fixture
-def database(tables: StageTables, faulty: FaultyDynamoDB) -> Database:
-    return Database(faulty, tables.stage)
-
-
-@pytest_asyncio.fixture
-async def make_wallets(tables: StageTables) -> AsyncIterator[MakeWallets]:
-    """A tenant as every other process sees it."""
-    dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=30.0)
-    yield lambda shards=1: TenantWallets(tables, dynamodb, shards=shards)
-    await dynamodb.close()
 
 
 async def take(database: Database, wallets: TenantWallets, amount: int, operation: str = "refund") -> bool:
@@ -76,11 +52,6 @@ async def entries(database: Database, wallets: TenantWallets) -> list[LedgerEntr
 
 async def check_reconciled(database: Database) -> None:
     assert (await reconcile(database, NOVEMBER)).drifts == []
-
-
-@pytest.fixture
-def wallets(make_wallets: MakeWallets) -> TenantWallets:
-    return make_wallets()
 
 
 async def test_credits_that_are_left_are_taken_back_once(database: Database, wallets: TenantWallets) -> None:

@@ -3,14 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from callmissed.clock import Micros, month_of, month_start
-from callmissed.money import Paise
 from callmissed.plans import price_lists
 from callmissed.plans.plans import Plan, limits
-from callmissed.plans.price_lists import PRICE_LISTS, PriceList, price_list, price_list_of, tax_within
+from callmissed.plans.price_lists import PRICE_LISTS, PriceList, price_list
 
 JANUARY = month_start(202701)
 TODAY = PRICE_LISTS[-1]
@@ -41,13 +38,6 @@ def test_a_later_list_comes_into_force_by_itself(dearer: PriceList) -> None:
     assert limits(Plan.STARTER, JANUARY).price == 119_900
 
 
-def test_a_list_is_found_by_its_version_after_its_time(dearer: PriceList) -> None:
-    assert price_list_of(TODAY.version) == TODAY
-    assert price_list_of(dearer.version) == dearer
-    with pytest.raises(ValueError, match="2025-13"):
-        price_list_of("2025-13")
-
-
 def test_lists_begin_with_a_month_in_the_order_of_their_dates() -> None:
     starts = [each.effective_from for each in PRICE_LISTS]
 
@@ -69,11 +59,3 @@ def test_the_first_period_of_a_plan_brings_more_where_the_list_says_so() -> None
 
     assert (starter.grant(first=True), starter.grant(first=False)) == (starter.first_grant, starter.monthly_grant)
     assert free.grant(first=True) == free.monthly_grant
-
-
-@given(st.integers(0, 10**12), st.integers(0, 10_000))
-def test_tax_within_an_amount_is_the_exact_share_rounded_half_up(amount: int, basis_points: int) -> None:
-    tax = tax_within(Paise(amount), basis_points)
-
-    assert 0 <= tax <= amount
-    assert abs(tax * (10_000 + basis_points) - amount * basis_points) * 2 <= 10_000 + basis_points

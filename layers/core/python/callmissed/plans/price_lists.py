@@ -68,12 +68,6 @@ class PriceList:
         return Offer(Paise(count * self.custom_price), count)
 
 
-def tax_within(amount: Paise, basis_points: int) -> Paise:
-    """The tax in `amount`, which includes it, rounded half up to a paisa."""
-    whole = 10_000 + basis_points
-    return Paise((2 * amount * basis_points + whole) // (2 * whole))
-
-
 _PLANS = {
     Plan.FREE: PlanLimits(
         monthly_quotas={"llm": 100, "stt": 50, "tts": 50, "image": 50, "search": UNLIMITED},
@@ -146,11 +140,3 @@ PRICE_LISTS = (
 def price_list(now: Micros) -> PriceList:
     """The list in force at `now`."""
     return [each for each in PRICE_LISTS if each.effective_from <= now][-1]
-
-
-def price_list_of(version: str) -> PriceList:
-    """The list of that version. Raises ValueError for one that never was."""
-    for each in PRICE_LISTS:
-        if each.version == version:
-            return each
-    raise ValueError(f"there is no price list '{version}'")

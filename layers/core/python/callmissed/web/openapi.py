@@ -1,6 +1,6 @@
 """What the OpenAPI documents of all slices say alike: errors, and FastAPI's guesses that are wrong here."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import GenericAlias
 from typing import Any, cast
 
@@ -9,6 +9,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
 from callmissed.idempotency.requests import HEADER
+from callmissed.platform.routes import ROUTES, Auth
+from callmissed.web.schemas import ErrorEnvelope
 
 IDEMPOTENCY_KEY = {
     "name": HEADER,
@@ -16,6 +18,11 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 """The parameter, without its description."""
+
+_RUN_ONCE = IDEMPOTENCY_KEY | {
+    "description": "Runs the request once in 24 hours. A replay carries `Idempotent-Replayed: true`."
+}
+_OF_PEOPLE = {(route.method, route.path) for route in ROUTES if route.auth is Auth.SESSION}
 
 OPERATORS_PATH = "/api/v1/admin/"
 OPERATOR_SECURITY: list[dict[str, list[str]]] = [{"operator": []}]
@@ -25,6 +32,10 @@ JSON = "application/json"
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has the answer already, by its `ETag`."}}
 """The response of a public route to a caller who sends `If-None-Match`."""
 
+_ALWAYS = (429, 503)
+_SIGNED_IN = (401, 403)
+_OF_OPERATORS = (400, 403, 404, 413, 422)
+_CHANGES = (400, 409, 413, 422)
 _REFERENCE = "#/components/schemas/{model}"
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 
@@ -45,6 +56,30 @@ def errors(envelope: str, meanings: Mapping[int, str], other: str = "") -> dict[
     return {status: {"description": meanings[status], "content": content} for status in sorted(meanings)}
 
 
+class ErrorResponses:
+    """The errors of the routes of a slice for people and operators, whose `meanings` are by status."""
+
+    def __init__(self, meanings: Mapping[int, str], *, of_public: Collection[int] = ()) -> None:
+        """Public routes have the errors `of_public` beside those of every route."""
+        self._meanings = meanings
+        self._of_public = of_public
+
+    def public(self, *statuses: int) -> dict[int | str, dict[str, Any]]:
+        """The errors of a public route."""
+        return self._errors(*self._of_public, *statuses)
+
+    def session(self, *statuses: int, changes: bool = False) -> dict[int | str, dict[str, Any]]:
+        """The errors of a route of signed-in people, and those of a request with a body if it `changes` something."""
+        return self._errors(*_SIGNED_IN, *statuses, *(_CHANGES if changes else ()))
+
+    def operator(self, *statuses: int) -> dict[int | str, dict[str, Any]]:
+        """The errors of a route of operators: 404 without a signature, 403 for a wrong one or a missing right."""
+        return self._errors(*_OF_OPERATORS, *statuses)
+
+    def _errors(self, *statuses: int) -> dict[int | str, dict[str, Any]]:
+        return errors("ErrorEnvelope", {status: self._meanings[status] for status in {*_ALWAYS, *statuses}})
+
+
 def reference(model: str) -> dict[str, str]:
     """The schema of `model`. FastAPI would compile a model of each response when a function starts, for nothing."""
     return {"$ref": _REFERENCE.format(model=model)}
@@ -61,6 +96,21 @@ def schemas_of(*models: type[BaseModel]) -> dict[str, Any]:
         schema = model.model_json_schema(ref_template=_REFERENCE)
         found |= schema.pop("$defs", {}) | {model.__name__: schema}
     return found
+
+
+def people_document(routers: Iterable[APIRouter]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of a slice whose routes are public, of signed-in people, or of operators."""
+    document = document_of(routers, schemas_of(ErrorEnvelope))
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith(OPERATORS_PATH):
+                operation["security"] = OPERATOR_SECURITY
+            if (method.upper(), path) not in _OF_PEOPLE:
+                continue
+            operation["security"] = [{"session": []}]
+            if method in ("post", "put", "patch"):
+                operation.setdefault("parameters", []).append(_RUN_ONCE)
+    return document
 
 
 def document_of(routers: Iterable[APIRouter], schemas: Mapping[str, Any]) -> dict[str, Any]:

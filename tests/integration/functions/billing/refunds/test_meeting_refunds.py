@@ -12,12 +12,6 @@ from tests.support.billing.purchases import Purchases
 DAY = 24 * 60
 
 
-async def sums(purchases: Purchases, order: Order) -> tuple[str, int, int, float]:
-    """State of an order, what goes back, what went back, and the credits that were taken."""
-    after = await purchases.find(order)
-    return str(after.status), after.refunded, after.paid_back, after.returned / CREDIT
-
-
 async def states(purchases: Purchases, order: Order) -> dict[RefundOrigin, tuple[RefundState, int, float]]:
     """State, counted part and credits of the order's refunds, by their origin."""
     refunds = await purchases.refunds(order)
@@ -44,7 +38,7 @@ async def test_refund_in_the_dashboard_keeps_the_credits_that_an_operators_one_t
     if not before:
         assert await purchases.receive(callback) == []
 
-    assert await sums(purchases, order) == ("refunded", 9_900, 9_900, 100)
+    assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
     assert await purchases.credits() == 0
     found = await states(purchases, order)
     assert found[RefundOrigin.GATEWAY] == (RefundState.SUCCEEDED, 9_900, 100)
@@ -68,7 +62,7 @@ async def test_lost_dispute_keeps_its_part_of_what_a_failed_refund_took(
     await give_up(purchases)
 
     third = 100 * 3_300 / 9_900
-    status, refunded, paid_back, returned = await sums(purchases, order)
+    status, refunded, paid_back, returned = await purchases.sums(order)
     assert (status, refunded, paid_back, returned) == ("paid", 3_300, 3_300, pytest.approx(third))
     assert await purchases.credits() == pytest.approx(100 - third)
     await purchases.check()

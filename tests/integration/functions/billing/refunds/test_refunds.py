@@ -10,28 +10,16 @@ from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import CREDIT
-from functions.billing.payments.records import Order, OrderStatus
+from functions.billing.payments.records import OrderStatus
 from functions.billing.payments.refund_records import RefundOrigin, RefundState
 from functions.billing.refunds.service import MAX_TRIES
 from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.billing.purchases import SETTLED, SURPLUS, Purchases
-from tests.support.faults import Crash, Fault, FaultyDynamoDB
+from tests.support.faults import Fault
 from tests.support.logs import metrics_of
 
 DAY = 24 * 60
 FAILURES = [Fault.DIE_BEFORE, Fault.DIE_AFTER, Fault.LOSE_ANSWER, Fault.DIE_IN_FLIGHT]
-
-
-async def sums(purchases: Purchases, order: Order) -> tuple[str, int, int, float]:
-    """State of an order, what goes back, what went back, and the credits that were taken."""
-    after = await purchases.find(order)
-    return str(after.status), after.refunded, after.paid_back, after.returned / CREDIT
-
-
-def paid_back(cashfree: FakeCashfree, order: Order) -> float:
-    """Rupees that the gateway has paid back for the order, in all attempts."""
-    made = [cashfree.state.orders[each] for each in order.gateway_orders if each in cashfree.state.orders]
-    return sum(refund.amount for each in made for refund in each.refunds.values() if refund.status == "SUCCESS")
 
 
 async def test_whole_order_goes_back_once(purchases: Purchases, cashfree: FakeCashfree) -> None:
@@ -41,8 +29,8 @@ async def test_whole_order_goes_back_once(purchases: Purchases, cashfree: FakeCa
 
     assert [refund.state for refund in refunds] == [RefundState.SUCCEEDED] * 3
     assert (refunds[0].amount, refunds[0].credits, refunds[0].reason) == (44_900, 510 * CREDIT, "The buyer asked")
-    assert await sums(purchases, order) == ("refunded", 44_900, 44_900, 510)
-    assert (await purchases.credits(), paid_back(cashfree, order)) == (0, 449.0)
+    assert await purchases.sums(order) == ("refunded", 44_900, 44_900, 510)
+    assert (await purchases.credits(), purchases.paid_back(order)) == (0, 449.0)
     bought, returned = sorted(await purchases.entries(), key=lambda entry: str(entry.type))
     assert (returned.type, returned.debit, returned.credit) == ("refund", "tenant:available", "payments")
     assert returned.reference == bought.reference == order.order_id
@@ -119,8 +107,8 @@ async def test_concurrent_refunds_are_never_more_than_paid(purchases: Purchases,
 
     assert [refund.amount for refund in await purchases.refunds(order)] == [3_000] * 3
     assert made.count(True) >= 3
-    assert await sums(purchases, order) == ("paid", 9_000, 9_000, 90.909090)
-    assert paid_back(cashfree, order) == 90.0
+    assert await purchases.sums(order) == ("paid", 9_000, 9_000, 90.909090)
+    assert purchases.paid_back(order) == 90.0
     await purchases.check()
 
 
@@ -149,7 +137,7 @@ async def test_undecided_refund_is_followed_until_it_is_decided(
     order = await purchases.paid_order()
     refund = await purchases.refund(order)
     assert refund.state is RefundState.PENDING
-    assert await sums(purchases, order) == ("paid", 9_900, 0, 100)
+    assert await purchases.sums(order) == ("paid", 9_900, 0, 100)
     assert (await purchases.sweep_refunds(4)).seen == 0
     assert (await purchases.sweep_refunds(2)).seen == 1
     assert (await purchases.sweep_refunds(1)).seen == 0
@@ -159,7 +147,7 @@ async def test_undecided_refund_is_followed_until_it_is_decided(
     report = await purchases.sweep_refunds(10)
 
     assert (report.seen, report.succeeded, report.failed, report.unanswered) == (1, 1, 0, 0)
-    assert await sums(purchases, order) == ("refunded", 9_900, 9_900, 100)
+    assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
     assert (await purchases.sweep_refunds(DAY)).seen == 0
     assert (await purchases.refunds(order))[0].due == ""
     await purchases.check()
@@ -175,7 +163,7 @@ async def test_callback_decides_a_refund_at_once(purchases: Purchases, cashfree:
     assert await purchases.receive(callback, callback) == []
     assert await purchases.receive(callback) == []
 
-    assert await sums(purchases, order) == ("refunded", 9_900, 9_900, 100)
+    assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
 
 
 async def test_failed_refund_is_tried_again_under_a_new_id(purchases: Purchases, cashfree: FakeCashfree) -> None:
@@ -190,8 +178,8 @@ async def test_failed_refund_is_tried_again_under_a_new_id(purchases: Purchases,
 
     assert set(cashfree.order(order.gateway_order).refunds) == {refund.refund_id, f"{refund.refund_id}_r2"}
     assert await purchases.receive(*late, *purchases.callbacks()) == []  # the first attempt failed: known
-    assert await sums(purchases, order) == ("refunded", 9_900, 9_900, 100)
-    assert paid_back(cashfree, order) == 99.0
+    assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
+    assert purchases.paid_back(order) == 99.0
 
 
 @pytest.mark.parametrize("how", ["fails", "is refused"])
@@ -212,7 +200,7 @@ async def test_refund_that_keeps_failing_gives_the_credits_back_once_and_rings(
 
     (after,) = await purchases.refunds(order)
     assert (after.state, after.tries, after.turn, after.due) == (RefundState.FAILED, MAX_TRIES, 1, "")
-    assert await sums(purchases, order) == ("paid", 0, 0, 0)
+    assert await purchases.sums(order) == ("paid", 0, 0, 0)
     assert (await purchases.credits(), await purchases.debt()) == (70, 0)
     assert metrics_of(capsys.readouterr().out, "RefundFailed") == [1]
     assert (await purchases.refund(order)).state is RefundState.FAILED
@@ -223,7 +211,7 @@ async def test_refund_that_keeps_failing_gives_the_credits_back_once_and_rings(
     if how == "fails":
         cashfree.state.refund_status = "SUCCESS"
         assert (await purchases.refund(order, None, "again")).state is RefundState.SUCCEEDED
-        assert await sums(purchases, order) == ("refunded", 9_900, 9_900, 100)
+        assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
         await purchases.check()
     assert refund.refund_id != "one"
 
@@ -237,13 +225,13 @@ async def test_reversed_refund_gives_the_credits_back_and_rings(
         cashfree.decide_refund(order.gateway_order, refund.refund_id, status)
         assert await purchases.receive(*purchases.callbacks()) == []
 
-    assert await sums(purchases, order) == ("paid", 0, 0, 0)
+    assert await purchases.sums(order) == ("paid", 0, 0, 0)
     assert await purchases.credits() == 100
     assert metrics_of(capsys.readouterr().out, "RefundFailed") == [1]
     for status in ("PENDING", "SUCCESS"):  # and the bank pays after all
         cashfree.decide_refund(order.gateway_order, refund.refund_id, status)
         assert await purchases.receive(*purchases.callbacks()) == []
-    assert await sums(purchases, order) == ("paid", 4_950, 4_950, 50)
+    assert await purchases.sums(order) == ("paid", 4_950, 4_950, 50)
     await purchases.check()
 
 
@@ -255,10 +243,10 @@ async def test_order_that_was_refunded_stays_so_when_its_refund_is_reversed(
     cashfree.decide_refund(order.gateway_order, refund.refund_id, "FAILED")
     await purchases.receive(*purchases.callbacks())
 
-    assert await sums(purchases, order) == ("refunded", 0, 0, 0)
+    assert await purchases.sums(order) == ("refunded", 0, 0, 0)
     assert await purchases.credits() == 100
     assert (await purchases.refund(order, None, "again")).state is RefundState.SUCCEEDED
-    assert await sums(purchases, order) == ("refunded", 9_900, 9_900, 100)
+    assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
 
 
 @pytest.mark.parametrize("fault", ["down", "lost", "garbled"])
@@ -274,7 +262,7 @@ async def test_gateway_without_an_answer_is_asked_again(
     cashfree.state.faults.clear()
 
     assert (await purchases.sweep_refunds(10)).succeeded == 1
-    assert paid_back(cashfree, order) == 99.0
+    assert purchases.paid_back(order) == 99.0
 
 
 async def test_refund_of_another_amount_is_not_believed(
@@ -328,12 +316,12 @@ async def test_surplus_payment_is_given_back_without_credits(purchases: Purchase
 
     (refund,) = await purchases.refunds(order)
     assert (refund.origin, refund.counted, refund.credits) == (RefundOrigin.SURPLUS, 0, 0)
-    assert paid_back(cashfree, order) == 99.0
+    assert purchases.paid_back(order) == 99.0
     assert await purchases.receive(*purchases.callbacks()) == []
-    assert await sums(purchases, order) == ("paid", 0, 0, 0)
+    assert await purchases.sums(order) == ("paid", 0, 0, 0)
     assert await purchases.credits() == 100
     assert (await purchases.refund(order)).state is RefundState.SUCCEEDED
-    assert paid_back(cashfree, order) == 198.0
+    assert purchases.paid_back(order) == 198.0
 
 
 async def test_surplus_of_an_earlier_session_goes_back_there(purchases: Purchases, cashfree: FakeCashfree) -> None:
@@ -347,59 +335,3 @@ async def test_surplus_of_an_earlier_session_goes_back_there(purchases: Purchase
 
     assert [paid.refunded for paid in map(cashfree.order, second.gateway_orders)] == [0, 99.0]
     assert (await purchases.refund(second)).gateway_order == second.gateway_order
-
-
-@pytest.mark.parametrize("fault", FAILURES)
-@pytest.mark.parametrize("step", range(0, 12, 2))
-async def test_death_at_any_step_of_a_refund_pays_back_once(
-    purchases: Purchases, dynamodb: FaultyDynamoDB, cashfree: FakeCashfree, fault: Fault, step: int
-) -> None:
-    order = await purchases.paid_order()
-    dynamodb.faults.extend([*[None] * step, fault])
-    with suppress(Crash, Unavailable):
-        await purchases.refund(order, 4_950)
-    dynamodb.faults.clear()
-    while dynamodb.late:
-        await dynamodb.deliver_late(0)
-
-    with suppress(Unavailable):
-        await purchases.refund(order, 4_950)
-    await purchases.sweep_refunds(10)
-
-    assert await sums(purchases, order) == ("paid", 4_950, 4_950, 50)
-    assert paid_back(cashfree, order) == 49.5
-    assert await purchases.credits() == 50
-    assert await purchases.receive(*purchases.callbacks()) == []
-    assert await sums(purchases, order) == ("paid", 4_950, 4_950, 50)
-    await purchases.check()
-
-
-async def test_two_runs_that_follow_one_refund_change_it_once(
-    purchases: Purchases, dynamodb: FaultyDynamoDB, cashfree: FakeCashfree
-) -> None:
-    cashfree.state.refund_status = "FAILED"
-    order = await purchases.paid_order()
-    refund = await purchases.refund(order)
-    cashfree.state.refund_status = "SUCCESS"
-    follow = purchases.composition.refunds.follow
-
-    dynamodb.before("TransactWriteItems", lambda: follow(refund))
-    found = [await follow(refund), *await asyncio.gather(follow(refund), follow(refund))]
-
-    assert {each.state for each in found} == {RefundState.SUCCEEDED}
-    assert await sums(purchases, order) == ("refunded", 9_900, 9_900, 100)
-    assert dynamodb.pending == 0
-
-
-async def test_throttled_tables_delay_a_refund(purchases: Purchases, dynamodb: FaultyDynamoDB) -> None:
-    order = await purchases.paid_order()
-    dynamodb.faults.extend([None, *[Fault.CONFLICT] * 200])
-    with pytest.raises(Unavailable):
-        await purchases.refund(order)
-    dynamodb.forget()
-    refund = await purchases.refund(order, 5_000)
-    dynamodb.faults.extend([*[None] * 2, *[Fault.CONFLICT] * 200])
-    with pytest.raises(Unavailable):
-        await purchases.composition.refunds._write(refund, refund)
-    dynamodb.forget()
-    assert await sums(purchases, order) == ("paid", 5_000, 5_000, 50.505050)
