@@ -141,12 +141,7 @@ def _dead_letter_alarms(metrics: StageMetrics, declared: Declarations) -> Iterat
 def _dead_letter_queues(declared: Declarations) -> dict[str, str]:
     """By what did not do its work: a function, a queue's consumer, or the bus and the scheduler."""
     failures = {worker.name: worker.failures for worker in declared.keeping_failures}
-    of_queues = zip((queue.name for queue in declared.queues), _dead_letters(declared), strict=True)
-    return {UNDELIVERED: UNDELIVERED} | failures | dict(of_queues)
-
-
-def _dead_letters(declared: Declarations) -> list[str]:
-    return [queue.dead_letters for queue in declared.queues]
+    return {UNDELIVERED: UNDELIVERED} | failures | {queue.name: queue.dead_letters for queue in declared.queues}
 
 
 def _queue_alarms(metrics: StageMetrics, queues: Sequence[Queue]) -> Iterator[AlarmSpec]:
@@ -214,7 +209,8 @@ def _api_graphs(metrics: StageMetrics) -> Iterator[cloudwatch.GraphWidget]:
 
 def _delivery_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
     yield _graph("Oldest message (s)", [metrics.oldest(queue.name) for queue in declared.queues])
-    yield _graph("Dead letters", [metrics.depth(queue) for queue in (UNDELIVERED, *_dead_letters(declared))])
+    kept = (UNDELIVERED, *(queue.dead_letters for queue in declared.queues))
+    yield _graph("Dead letters", [metrics.depth(queue) for queue in kept])
     yield _graph("Streams behind (ms)", [metrics.lag(worker) for worker in declared.workers if worker.follows])
     yield _graph("Webhooks disabled", [metrics.counted("EndpointDisabled")])
 

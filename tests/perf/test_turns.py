@@ -7,7 +7,6 @@ import pytest
 import pytest_asyncio
 
 from callmissed.platform.tables import MESSAGES
-from callmissed_ai.calls.container import create_container
 from functions.bots.conversations.messages import MessageState, StoredMessage, outbound_id, to_message_item
 from local.aws.tables import StageTables
 from local.fakes.graph.fake import FakeGraph
@@ -32,14 +31,14 @@ async def chat(
 ) -> AsyncIterator[Chat]:
     """A conversation whose worker's requests are counted."""
     dynamodb = UnitCountingDynamoDB(REGION, store.endpoint, *OWN_TABLES)
-    process = BotProcess(create_container(settings_for(store, providers_file), dynamodb=dynamodb), graph)
+    process = BotProcess(settings_for(store, providers_file), dynamodb, graph)
     yield await Chat(process, await accounts.account(), accounts.dynamodb, store.stage).open()
     await process.close()
 
 
 async def asked(chat: Chat, text: str) -> UnitCountingDynamoDB:
     """The requests of one turn."""
-    counted = chat.process.container.database.dynamodb
+    counted = chat.process.dynamodb
     assert isinstance(counted, UnitCountingDynamoDB)
     counted.requests.clear()
     await chat.asks(text)

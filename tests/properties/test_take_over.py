@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from callmissed_ai.calls.container import create_container
 from local.aws.tables import StageTables
 from local.fakes.graph.fake import FakeGraph
 from tests.support.bots.supervised import BOT, WAYS, SupervisedChat
@@ -49,6 +48,7 @@ def graph() -> Iterator[FakeGraph]:
 @example(steps=[(12, "answer", None, True), (12, "escalate", None, True)], parts=2)
 @example(steps=[(7, "echo", None, True), (13, "echo", None, False)], parts=2)
 @example(steps=[(13, "answer", (11, Fault.DIE_AFTER), False)], parts=1)
+@example(steps=[(1, "nothing", (6, Fault.DIE_AFTER), False)], parts=1)
 async def test_no_message_of_the_bot_leaves_after_a_person_took_over(
     store: StageTables,
     providers_file: Path,
@@ -59,7 +59,7 @@ async def test_no_message_of_the_bot_leaves_after_a_person_took_over(
     parts: int,
 ) -> None:
     dynamodb = FaultyDynamoDB(store.endpoint)
-    process = BotProcess(create_container(settings_for(store, providers_file), dynamodb=dynamodb), graph)
+    process = BotProcess(settings_for(store, providers_file), dynamodb, graph)
     chat = await Chat(process, await accounts.account(), accounts.dynamodb, store.stage).open()
     supervised = SupervisedChat(chat, dynamodb)
     lab.otherwise = reply(completion(f"{BOT}. " * (1 if parts == 1 else 300)))

@@ -5,6 +5,7 @@ reaches everything else (functions.billing.subscriptions.changes), here or in th
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from callmissed.audit.events import Actor, ActorKind, AuditEvent, audit_operation
@@ -135,10 +136,8 @@ class PlanSubscriptions:
     async def _advanced(self, subscription: Subscription) -> bool:
         """Make one step; False when nothing is due."""
         if subscription.pending:
-            try:
+            with suppress(OvertakenError):
                 await self._changes.apply(subscription)
-            except OvertakenError:
-                return True
             return True
         transition = next_transition(subscription, self._clock())
         if transition is None:

@@ -31,7 +31,7 @@ def without_waits(process: BotProcess) -> None:
 
 def faulty(chat: Chat) -> FaultyDynamoDB:
     """The worker's client of DynamoDB."""
-    dynamodb = chat.process.container.database.dynamodb
+    dynamodb = chat.process.dynamodb
     assert isinstance(dynamodb, FaultyDynamoDB)
     return dynamodb
 

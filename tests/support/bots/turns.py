@@ -17,7 +17,8 @@ from callmissed.idempotency.operation import derived
 from callmissed.ids import new_id, sortable_id
 from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES, OUTBOX
 from callmissed.sealing import Sealer
-from callmissed_ai.calls.container import Container
+from callmissed.settings import CoreSettings
+from callmissed_ai.calls.container import create_container
 from functions.bots.bots.records import Bot, BotType, to_bot_item
 from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.conversations.jobs import TurnJob
@@ -91,14 +92,16 @@ class JobQueue:
 
 @dataclass
 class BotProcess:
-    """One process of the worker, with its own client of DynamoDB."""
+    """One process of the worker, with its own client of DynamoDB and one clock for its turns and their calls."""
 
-    container: Container
+    settings: CoreSettings
+    dynamodb: DynamoDB
     graph: FakeGraph
     clock: ShiftedClock = field(default_factory=ShiftedClock)
     queue: JobQueue = field(default_factory=JobQueue)
 
     def __post_init__(self) -> None:
+        self.container = create_container(self.settings, self.clock, self.dynamodb)
         self.http = SafeClient(allow_loopback=True)
         client = GraphClient(f"{self.graph.url}/v24.0", self.http)
         self.worker: TurnWorker = create_worker(self.container, client, SEALER, self.queue, self.clock)

@@ -39,6 +39,7 @@ from functions.webhooks.callbacks.receive import (
     invalid_signature,
 )
 from functions.webhooks.callbacks.signers import Signers
+from functions.webhooks.callbacks.whatsapp.fields import OTHER_FIELDS
 
 _AT_ONCE = 20
 """Phone numbers that are looked up at once: each costs a read. If none of the first ones fits, the rest are not."""
@@ -56,33 +57,6 @@ _END_USERS = {
     "statuses": ("recipient_id", "recipient_user_id", "recipient_participant_id", "recipient_participant_user_id"),
 }
 """Where a part names its end user. These are the lists that become items of their own."""
-
-_OTHER_FIELDS = frozenset(
-    (
-        *(
-            "account_alerts",
-            "account_offboarded",
-            "account_reconnected",
-            "account_review_update",
-            "account_settings_update",
-        ),
-        *(
-            "account_update",
-            "automatic_events",
-            "business_capability_update",
-            "business_status_update",
-            "calls",
-            "flows",
-        ),
-        *("group_lifecycle_update", "group_participants_update", "group_settings_update", "group_status_update"),
-        *("history", "message_echoes", "message_template_components_update", "message_template_quality_update"),
-        *("message_template_status_update", "partner_solutions", "payment_configuration_update"),
-        *("phone_number_name_update", "phone_number_quality_update", "security", "smb_app_state_sync", "standby"),
-        *("template_category_update", "template_correct_category_detection", "tracking_events", "user_id_update"),
-        *("user_preferences",),
-    )
-)
-"""Fields that Meta documents and nothing processes, by which they are counted."""
 
 _SIGNATURE = "x-hub-signature-256"
 _logger = get_logger("callbacks")
@@ -107,7 +81,7 @@ class SignedChange:
         name = as_object(self.content).get("field")
         if not isinstance(name, str) or not name or name in PROCESSED_FIELDS:
             return None
-        return name if name in _OTHER_FIELDS else "other"
+        return name if name in OTHER_FIELDS else "other"
 
 
 class WhatsApp:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from callmissed_ai.calls.container import create_container
 from local.aws.tables import StageTables
 from local.fakes.graph.fake import FakeGraph
 from tests.support.bots.turns import BotProcess, Chat, NewChat
@@ -39,9 +38,7 @@ async def new_process(
     made: list[BotProcess] = []
 
     def make() -> BotProcess:
-        dynamodb = FaultyDynamoDB(store.endpoint)
-        settings = settings_for(store, providers_file)
-        made.append(BotProcess(create_container(settings, dynamodb=dynamodb), graph))
+        made.append(BotProcess(settings_for(store, providers_file), FaultyDynamoDB(store.endpoint), graph))
         return made[-1]
 
     yield make

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from callmissed.aws.dynamodb import Unavailable
-from callmissed_ai.calls.container import create_container
 from functions.bots.conversations.jobs import TurnJob
 from local.aws.tables import StageTables
 from local.fakes.graph.fake import FakeGraph
@@ -27,7 +26,7 @@ def faulty(store: StageTables, providers_file: Path, graph: FakeGraph) -> Callab
     def make(number: int, fault: Fault) -> BotProcess:
         dynamodb = FaultyDynamoDB(store.endpoint)
         dynamodb.faults.extend([*[None] * number, fault])
-        return BotProcess(create_container(settings_for(store, providers_file), dynamodb=dynamodb), graph)
+        return BotProcess(settings_for(store, providers_file), dynamodb, graph)
 
     return make
 
@@ -58,7 +57,7 @@ async def test_turn_ends_wherever_its_worker_dies(
         question = await chat.says("Do you have bread?")
         process = faulty(number, fault)
         done = await died_or_done(process, chat.job(question))
-        left = bool(process.container.database.dynamodb.faults)  # pyright: ignore[reportAttributeAccessIssue]
+        left = bool(process.dynamodb.faults)  # pyright: ignore[reportAttributeAccessIssue]
         await process.close()
         await ends(chat)
         upstream.forget()

@@ -319,7 +319,7 @@ async def test_late_status_settles_an_earlier_turn_and_leaves_the_latest(chat: C
 
 async def test_status_that_comes_before_the_turn_ends_settles_it_too(chat: Chat, upstream: FakeUpstream) -> None:
     chat.process.graph.fault("lose_answer")
-    dynamodb = chat.process.container.database.dynamodb
+    dynamodb = chat.process.dynamodb
     assert isinstance(dynamodb, FaultyDynamoDB)
 
     async def status_comes() -> None:

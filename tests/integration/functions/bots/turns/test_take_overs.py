@@ -33,7 +33,7 @@ async def thinks(chat: Chat, upstream: FakeUpstream) -> tuple[Gate, asyncio.Futu
 async def dies_after_the_first_part(chat: Chat, upstream: FakeUpstream) -> None:
     upstream.will(reply(completion(LONG)))
     await chat.says("Do you have bread?")
-    dynamodb = chat.process.container.database.dynamodb
+    dynamodb = chat.process.dynamodb
     assert isinstance(dynamodb, FaultyDynamoDB)
 
     async def first_claim() -> None:

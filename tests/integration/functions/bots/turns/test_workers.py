@@ -54,7 +54,7 @@ async def test_model_that_takes_too_long_fails_the_turn(
 async def test_reply_that_is_being_charged_is_waited_for(
     chat: Chat, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    let_time_pass_while_charging(monkeypatch, chat.process.container.database.dynamodb)
+    let_time_pass_while_charging(monkeypatch, chat.process.dynamodb)
 
     await chat.asks()
 
@@ -66,8 +66,34 @@ async def test_worker_that_lost_its_lease_sends_nothing(
     chat: Chat, new_process: Callable[[], BotProcess], accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     gate = Gate()
+    upstream.will(reply(completion("From the slow one."), gate=gate), reply(completion("From the other one.")))
+    message = await chat.says("Do you have bread?")
+    working = asyncio.ensure_future(chat.process.process(chat.job(message)))
+    await gate.reached()
+    other = new_process()
+    other.clock.pass_(101)
+
+    await other.process(chat.job(message))
+    gate.open()
+    await working
+
+    assert chat.sent == ["From the other one."]
+    assert len(await chat.turns()) == len(await accounts.entries(chat.tenant)) == 1
+
+
+async def test_worker_waits_for_the_call_of_one_that_lost_its_lease(
+    chat: Chat, new_process: Callable[[], BotProcess], accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    gate = Gate()
     upstream.will(reply(completion("From the slow one."), gate=gate))
     message = await chat.says("Do you have bread?")
+
+    async def pass_half_a_minute() -> None:
+        chat.process.clock.pass_(30)
+
+    dynamodb = chat.process.dynamodb
+    assert isinstance(dynamodb, FaultyDynamoDB)
+    dynamodb.before("Query", pass_half_a_minute)  # the messages that it answers
     working = asyncio.ensure_future(chat.process.process(chat.job(message)))
     await gate.reached()
     other = new_process()
@@ -108,7 +134,7 @@ async def test_clock_that_is_off_takes_no_live_lease(
 async def test_store_that_does_not_answer_is_tried_again_and_then_fails(
     chat: Chat, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    dynamodb = chat.process.container.database.dynamodb
+    dynamodb = chat.process.dynamodb
     assert isinstance(dynamodb, FaultyDynamoDB)
     message = await chat.says("Do you have bread?")
 
