@@ -120,6 +120,7 @@ cost: setup need-java ## Count units per call, price an idle month and an active
 	python -m bench.standing
 	python -m bench.people
 	python -m bench.conversations
+	python -m bench.purchases
 
 clean: ## Remove everything installed and built; the state of `make dev` stays.
 	rm -rf .tools .venv node_modules $(CLIENTS)/node_modules cdk.out .build .bench-peers dist

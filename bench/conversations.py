@@ -7,21 +7,19 @@ counted. How long Lambda is busy, and what goes through queues and the bus, are 
 import asyncio
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from bench.cost import DOCUMENT, PRICES, Meter, Prices, between_markers, markdown_table
+from bench.cost import DOCUMENT, PRICES, Meter, Prices, between_markers
 from bench.delivery.worker import ENVIRONMENT
 from bench.ours import REGION
+from bench.steps import CountedStep, Step, render
 from bench.whatsapp.concurrency import Functions
 from bench.whatsapp.scenario import Customer, Shop, customers, open_shops
 from callmissed.aws.database import Database
 from callmissed.clock import system_clock
 from callmissed.platform.functions.bots import BOTS_API, TURN_WORKER, WHATSAPP_INBOUND
-from callmissed.platform.functions.function import Function
 from local.aws.engines import dynamodb_local
 from local.aws.tables import StageTables, create_tables
 from local.fakes.graph.fake import FakeGraph
@@ -30,40 +28,15 @@ from tests.support.bots.bots_api import BotsApi
 from tests.support.bots.write_units import UnitCountingDynamoDB
 
 _TABLES = ("bots", "conversations", "messages", "outbox")
-_HAS_A_REQUEST = frozenset({"api_send"})
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationStep:
-    """What happens in a conversation: its title, its key in the price file, and the function that does it."""
-
-    title: str
-    name: str
-    function: Function
 
 
 STEPS = (
-    ConversationStep("first text of an end user, stored", "first_message", WHATSAPP_INBOUND),
-    ConversationStep("further text, stored", "message", WHATSAPP_INBOUND),
-    ConversationStep("status, applied", "status", WHATSAPP_INBOUND),
-    ConversationStep("answered turn, without its call of a model", "turn", TURN_WORKER),
-    ConversationStep("text sent through the API", "api_send", BOTS_API),
+    Step("first text of an end user, stored", "first_message", WHATSAPP_INBOUND),
+    Step("further text, stored", "message", WHATSAPP_INBOUND),
+    Step("status, applied", "status", WHATSAPP_INBOUND),
+    Step("answered turn, without its call of a model", "turn", TURN_WORKER),
+    Step("text sent through the API", "api_send", BOTS_API, requested=True),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CountedStep:
-    """A step with what it asks of DynamoDB."""
-
-    step: ConversationStep
-    round_trips: float
-    write_units: float
-    read_units: float
-
-    def shared(self, count: int) -> "CountedStep":
-        """One of `count` steps that were counted together."""
-        units = (self.round_trips, self.write_units, self.read_units)
-        return CountedStep(self.step, *(round(each / count, 2) for each in units))
 
 
 class _Counting(UnitCountingDynamoDB):
@@ -79,7 +52,7 @@ class _Counting(UnitCountingDynamoDB):
         self.requests.clear()
         self._meter.reset()
 
-    def taken(self, step: ConversationStep) -> CountedStep:
+    def taken(self, step: Step) -> CountedStep:
         """What was counted since the last call."""
         counted = CountedStep(step, self.round_trips, self.write_units, self._meter.read_units)
         self.reset()
@@ -132,31 +105,10 @@ async def _sent(tables: StageTables, graph: FakeGraph, shop: Shop, customer: Cus
         await meter.close()
 
 
-def cost_per_million(counted: CountedStep, region: Prices, table: Mapping[str, Any]) -> tuple[float, float, float]:
-    """USD of a million: DynamoDB, queues, bus and API, and Lambda."""
-    name, function = counted.step.name, counted.step.function
-    dynamodb = counted.write_units * region.write_units + counted.read_units * region.read_units
-    requests = table["queue_requests"][name] * (region.queue_requests + region.fair_requests)
-    passing = requests + table["events"][name] * region.events + (region.rest_api if name in _HAS_A_REQUEST else 0)
-    gb_seconds = table["milliseconds"][name] / 1000 * function.memory_mb / 1024
-    return dynamodb, passing, region.lambda_requests + gb_seconds * region.lambda_gb_seconds
-
-
-def documented(document: str, counted: Sequence[CountedStep], table: Mapping[str, Any]) -> str:
-    """`document` with the table between its markers."""
-    return between_markers(document, _per_million(counted, table), "conversations")
-
-
-def _per_million(counted: Sequence[CountedStep], table: Mapping[str, Any]) -> str:
-    regions = {name: Prices(**row) for name, row in table["regions"].items()}
-    head = ["", "round trips", "WRU", "RRU", "DynamoDB $", "queues, bus, API $", "Lambda $"]
-    rows = [head + [f"**{region} $**" for region in regions]]
-    for each in counted:
-        bills = [cost_per_million(each, region, table["conversations"]) for region in regions.values()]
-        units = [f"{value:g}" for value in (each.round_trips, each.write_units, each.read_units)]
-        dollars = [*(f"{value:.2f}" for value in bills[0]), *(f"{sum(bill):.2f}" for bill in bills)]
-        rows.append([each.step.title, *units, *dollars])
-    return markdown_table(rows)
+def rendered(counted: Sequence[CountedStep]) -> str:
+    """The table, by the price file."""
+    table = tomllib.loads(PRICES.read_text())
+    return render(counted, {name: Prices(**row) for name, row in table["regions"].items()}, table["conversations"])
 
 
 def main() -> None:
@@ -166,9 +118,9 @@ def main() -> None:
         tables = StageTables(endpoint, "conversations")
         create_tables(tables)
         counted = asyncio.run(count_all(tables))
-    document = documented(DOCUMENT.read_text(), counted, tomllib.loads(PRICES.read_text()))
-    DOCUMENT.write_text(document)
-    print(_per_million(counted, tomllib.loads(PRICES.read_text())))
+    table = rendered(counted)
+    DOCUMENT.write_text(between_markers(DOCUMENT.read_text(), table, "conversations"))
+    print(table)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,6 @@ from tests.support.whole_product import Reply, WholeProduct
 
 MILLION = 1_000_000
 _HOUR = 3601
-_WITH_FIREWALL = {"api": {"Resources": {"Firewall": {"Type": "AWS::WAFv2::WebACL"}}}}
-"""As much of the templates of a stage with default settings as the price of a request depends on."""
-
 Ask = Callable[[], Awaitable[Reply]]
 Priced = Mapping[str, float]
 """USD by region."""
@@ -199,7 +196,7 @@ def _costs(requests: Sequence[Request], table: Mapping[str, Any]) -> dict[str, d
     people = PeoplePrices(**table["people"])
     costs: dict[str, dict[str, Cost]] = {}
     for name, prices in standing.regions(table).items():
-        every = standing.total(standing.per_million(_WITH_FIREWALL, prices))
+        every = standing.total(standing.per_million(standing.WITH_FIREWALL, prices))
         region = Prices(**table["regions"][name])
         costs[name] = {each.kind.name: cost_per_million(each, region, people, every) for each in requests}
     return costs

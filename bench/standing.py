@@ -28,6 +28,8 @@ _WOKEN_MB = 1769
 _MILLION = 1_000_000
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _UNIT_MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
+WITH_FIREWALL = {"api": {"Resources": {"Firewall": {"Type": "AWS::WAFv2::WebACL"}}}}
+"""As much of the templates of a stage with default settings as the price of a request depends on."""
 
 
 @dataclass(frozen=True, slots=True)

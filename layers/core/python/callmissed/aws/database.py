@@ -126,11 +126,11 @@ class Database:
 
     async def put_all(self, table: Table, items: Sequence[Item]) -> None:
         """Write the items, whose keys differ, replacing existing ones; some may be written when this raises."""
-        for start in range(0, len(items), _MAX_BATCH_WRITES):
-            puts = [{"PutRequest": {"Item": to_item(item)}} for item in items[start : start + _MAX_BATCH_WRITES]]
-            answer = await self.dynamodb.call("BatchWriteItem", {"RequestItems": {self.name(table): puts}})
-            if answer.get("UnprocessedItems"):
-                raise Unavailable("the items could not all be written", indeterminate=True)
+        await self._write_all(table, [{"PutRequest": {"Item": to_item(item)}} for item in items])
+
+    async def delete_all(self, table: Table, keys: Sequence[Item]) -> None:
+        """Delete the items with the keys, which differ; some may be deleted when this raises."""
+        await self._write_all(table, [{"DeleteRequest": {"Key": to_item(key)}} for key in keys])
 
     async def put_new(self, table: Table, item: Item) -> Item:
         """Write the item unless one exists; returns the existing item, empty when there was none.
@@ -202,6 +202,13 @@ class Database:
     async def _write(self, operation: WriteOperation, returns: Mapping[str, str] | None = None) -> dict[str, Any]:
         request = {"TableName": self.name(operation.table), **operation.request, **(returns or {})}
         return await self.dynamodb.call(f"{operation.kind}Item", request)
+
+    async def _write_all(self, table: Table, writes: Sequence[Mapping[str, Any]]) -> None:
+        for start in range(0, len(writes), _MAX_BATCH_WRITES):
+            batch = {self.name(table): writes[start : start + _MAX_BATCH_WRITES]}
+            answer = await self.dynamodb.call("BatchWriteItem", {"RequestItems": batch})
+            if answer.get("UnprocessedItems"):
+                raise Unavailable("the items could not all be written", indeterminate=True)
 
     async def _items(self, operation: str, request: dict[str, Any]) -> AsyncGenerator[Item]:
         page = await self._page(operation, request, None)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from callmissed.aws.comparisons import begins_with
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, Micros, month_end, month_start
@@ -22,7 +23,7 @@ from callmissed.ledger.records import start_month
 from callmissed.ledger.shards import read_wallets
 from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
-from callmissed.platform.tables import WALLETS
+from callmissed.platform.tables import TENANTS, WALLETS
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.ledger_entries import entry_at, write_entries
@@ -90,6 +91,8 @@ async def test_recount_after_a_drift_begins_anew(database: Database) -> None:
     report = await reconcile(database, Micros(NOVEMBER + 2 * DAY))
 
     assert (report.drifts, await generation(database, tenant), await counted(database, tenant)) == ([], 1, 4)
+    stored = database.query(TENANTS, tenant, sort=begins_with("CHECKPOINT#"))
+    assert {item["item"].split("#")[1] async for item in stored} == {"000001"}, "those of older generations are gone"
     assert await balances(database, tenant, Micros(NOVEMBER + 2 * DAY)) == [7 + AMOUNT * n for n in (4, 3, 2, 1)] + [7]
 
 

@@ -9,7 +9,7 @@ nothing. The nightly reconciliation writes checkpoints, and a reader who finds t
 
 What changes the past begins a new generation, in the transaction of the change where there is one: an entry whose id is
 earlier than its writing, or a drift that made the reconciliation count again. Checkpoints of older generations are
-never read again.
+not read any more, and deleted when the first ones of a new generation are written.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -135,6 +135,14 @@ async def write_checkpoints(database: Database, tenant: str, cut: str, *, max_en
             if sums.entries - start == max_entries:
                 break
     await database.put_all(TENANTS, due)
+    if number and not start:
+        await _delete_older(database, tenant, number)
+
+
+async def _delete_older(database: Database, tenant: str, number: int) -> None:
+    """Delete the checkpoints of generations before `number`. Who reads them begins anew: they don't count any more."""
+    older = database.query(TENANTS, tenant, sort=between(_prefix(0), _prefix(number)), attributes=("tenant", "item"))
+    await database.delete_all(TENANTS, [key async for key in older])
 
 
 def _generation_key(tenant: str) -> Item:
