@@ -84,7 +84,7 @@ class ApiRoutes:
                 payment_id=next(each.payment_id for each in reversed(order.payments) if each.status == "SUCCESS"),
                 amount=float(wanted["refund_amount"]),
                 note=str(wanted.get("refund_note", "")),
-                status=self._state.refund_status,
+                status=order.refund_status or self._state.refund_status,
                 reference=self._state.number(),
             )
             order.refunds[refund.refund_id] = refund

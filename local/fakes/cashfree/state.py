@@ -92,7 +92,7 @@ class FakeRefund:
 
 @dataclass(slots=True)
 class FakeOrder:
-    """An order, with the session in which a browser pays it."""
+    """An order, with the session in which a browser pays it. `refund_status` is how the bank decides its refunds."""
 
     order_id: str
     amount: float
@@ -102,6 +102,7 @@ class FakeOrder:
     reference: str
     session_id: str
     status: str = "ACTIVE"
+    refund_status: str = ""
     payments: list[FakePayment] = field(default_factory=list[FakePayment])
     refunds: dict[str, FakeRefund] = field(default_factory=dict[str, FakeRefund])
 
