@@ -45,6 +45,7 @@ PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */ca
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
 SOAK_whatsapp := python -m bench.whatsapp --soak 2000 --check
+SOAK_billing-year := python -m bench.billing_year
 SOAK_api := env WALK_SHARE=1 python -m pytest -n 0 tests/conformance/test_openapi.py
 SOAK_steps := env STEP_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/integration/functions/webhooks/delivery
 SOAK_cuts := env CUT_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/unit/callmissed_ai/answers
@@ -67,7 +68,7 @@ coverage: setup need-java ## Run every test and hold the coverage of branches to
 	coverage report --skip-covered --fail-under=100 --include='$(subst $(eval ) ,$(comma),$(PROVEN))'
 	coverage report --format=total
 
-soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples), NAME=delivery (10,000 events), NAME=whatsapp (2,000 messages), NAME=cuts (every byte), NAME=steps (a death at every step) or NAME=api (every generated request).
+soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples), NAME=delivery (10,000 events), NAME=whatsapp (2,000 messages), NAME=billing-year (50 tenants), NAME=cuts (every byte), NAME=steps (a death at every step) or NAME=api (every generated request).
 	$(SOAK_$(NAME))
 
 compatibility: setup need-java ## Run each client against each kind of provider; writes docs/compatibility.md.

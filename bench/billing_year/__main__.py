@@ -1,10 +1,12 @@
 """`make soak NAME=billing-year`: a year of fifty tenants, then ten weeks with the end of a leap February."""
 
 import asyncio
+import io
 import logging
 import os
 import random
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +30,11 @@ def main(
     console, seed = Console(), seed or random.SystemRandom().randrange(1, 10**6)
     console.print(f"a year of {tenants} tenants, SEED={seed}")
     plans = [YearPlan(seed, tenants, days), YearPlan(seed, max(1, tenants // 5), min(days, 70), 2028)]
-    with tempfile.TemporaryDirectory() as scratch, dynamodb_local(Path(scratch) / "dynamodb.log") as endpoint:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        dynamodb_local(Path(scratch) / "dynamodb.log") as endpoint,
+        redirect_stdout(io.StringIO()),  # metrics, which functions print
+    ):
         reports = [asyncio.run(live(plan, _new_tables(endpoint, f"year-{plan.year}"))) for plan in plans]
     for report in reports:
         _print(report, console)

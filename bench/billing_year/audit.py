@@ -7,7 +7,6 @@ from typing import Any
 
 from bench.billing_year.money_model import Movement
 from bench.billing_year.months import calendar_month
-from bench.billing_year.plan_model import ExpectedOrder
 from bench.billing_year.tenants import YearTenant
 from bench.billing_year.year import Year
 from callmissed.ledger.entries import Account, EntryType
@@ -46,12 +45,12 @@ async def check_balance(year: Year, tenant: YearTenant) -> None:
 async def check_end(year: Year) -> None:
     """Everything that is stored, and everything at the gateway, is as the models say."""
     await check_month(year)
-    accounts: Counter[str] = Counter()
+    accounts, kept = Counter[str](), _kept_at_gateway(year)
     for tenant in year.tenants:
         year.expect("doubts", tenant, dict(+tenant.doubts), {})
         await _check_entries(year, tenant, accounts)
         await _check_transactions(year, tenant)
-        await _check_orders(year, tenant)
+        await _check_orders(year, tenant, kept)
         await _check_keys(year, tenant)
     year.expect_none("credits that come from nowhere", [dict(accounts)] if sum(accounts.values()) else [])
     await _check_tenants_apart(year)
@@ -123,7 +122,7 @@ async def _check_transactions(year: Year, tenant: YearTenant) -> None:
     year.expect("balance before all", tenant, expected, 0)
 
 
-async def _check_orders(year: Year, tenant: YearTenant) -> None:
+async def _check_orders(year: Year, tenant: YearTenant, kept: Counter[str]) -> None:
     """Each order has the money that the gateway has of it; each that is paid was reported once."""
     orders = year.product.purchases.composition.orders
     for order in tenant.orders.values():
@@ -133,16 +132,17 @@ async def _check_orders(year: Year, tenant: YearTenant) -> None:
         sums = (found.status == "refunded", found.refunded, found.paid_back, found.returned)
         wanted = (order.is_refunded and order.amount > 0, order.refunded, order.paid_back, order.returned)
         year.expect(f"refunds of order {order.order_id}", tenant, sums, wanted)
-        kept = order.amount - order.paid_back + order.lost if order.is_paid else 0
-        year.expect(f"money of order {order.order_id} at the gateway", tenant, _at_gateway(year, order), kept)
+        ours = order.amount - order.paid_back + order.lost if order.is_paid else 0
+        year.expect(f"money of order {order.order_id} at the gateway", tenant, kept[order.order_id], ours)
 
 
-def _at_gateway(year: Year, order: ExpectedOrder) -> int:
-    """Paise that the gateway has kept of all attempts."""
-    fakes = [fake for id, fake in year.product.cashfree.state.orders.items() if order_of_gateway(id) == order.order_id]
-    paid = sum(round(fake.paid * 100) for fake in fakes)
-    refunds = [refund for fake in fakes for refund in fake.refunds.values() if refund.status == "SUCCESS"]
-    return paid - sum(round(refund.amount * 100) for refund in refunds)
+def _kept_at_gateway(year: Year) -> Counter[str]:
+    """Paise that the gateway has kept of each order, over all its attempts."""
+    kept: Counter[str] = Counter()
+    for id, fake in year.product.cashfree.state.orders.items():
+        refunds = (refund.amount for refund in fake.refunds.values() if refund.status == "SUCCESS")
+        kept[order_of_gateway(id)] += round(fake.paid * 100) - sum(round(amount * 100) for amount in refunds)
+    return kept
 
 
 async def _check_keys(year: Year, tenant: YearTenant) -> None:

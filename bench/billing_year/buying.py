@@ -52,7 +52,7 @@ async def order_plan(year: Year, tenant: YearTenant, plan: Plan) -> ExpectedOrde
         found = await year.product.attempt(lambda: year.product.purchases.payments.order_plan(buyer, plan))
     except ApiError as refused:
         year.did("plan, refused")
-        year.expect("refused plan", tenant, (refused.code, amount), ("invalid_request", None))
+        year.expect("refused plan", tenant, (refused.code, amount), ("invalid_request_error", None))
         return None
     tenant.orders[order.order_id] = order
     wanted = (order.amount, order.credits, order.full_price, order.unused_of)

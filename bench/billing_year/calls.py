@@ -78,8 +78,9 @@ async def _forgotten(year: Year, tenant: YearTenant) -> None:
 
 async def spend_all(year: Year, tenant: YearTenant) -> None:
     """A call that costs nearly all that is left."""
-    if tenant.is_sure and tenant.money.left > CREDIT:
-        await call(year, tenant, int(min(tenant.money.left, tenant.money.budget_left) * 0.97), ends="dear")
+    most = min(tenant.money.left, tenant.money.budget_left)
+    if tenant.is_sure and most > CREDIT:
+        await call(year, tenant, most * 97 // 100, ends="dear")
 
 
 async def exhaust(year: Year, tenant: YearTenant) -> None:

@@ -36,7 +36,7 @@ class Character:
 
     deeds: Mapping[str, int]
     wishes: Mapping[str, int] | None = None
-    days: float = 6.0
+    days: float = 8.0
 
 
 async def sign_up(year: Year, tenant: YearTenant) -> None:

@@ -8,7 +8,7 @@ from callmissed.money import Paise
 from local.fakes.cashfree.state import FakeOrder, FakeRefund
 from tests.support.billing.purchases import OPERATOR
 
-_ALL_TRIES = 9 * DAY
+_ALL_TRIES = 10 * DAY
 _TRIES = 7
 
 
