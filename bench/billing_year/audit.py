@@ -12,9 +12,11 @@ from bench.billing_year.year import Year
 from callmissed.ledger.entries import Account, EntryType
 from callmissed.ledger.history.transactions import TransactionFilter, transactions
 from callmissed.ledger.queries import Balance, balance
+from callmissed.money import CREDIT
 from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import AUDIT, BILLING, KEYS, LEDGER, OUTBOX, Table
 from callmissed.tenants.tenants import get_tenant
+from functions.billing.overview.schemas import BillingOut
 from functions.billing.payments.records import order_of_gateway
 
 _PAGE = 200
@@ -50,9 +52,11 @@ async def check_end(year: Year) -> None:
         year.expect("doubts", tenant, dict(+tenant.doubts), {})
         await _check_entries(year, tenant, accounts)
         await _check_transactions(year, tenant)
+        await _check_overview(year, tenant)
         await _check_orders(year, tenant, kept)
         await _check_keys(year, tenant)
     year.expect_none("credits that come from nowhere", [dict(accounts)] if sum(accounts.values()) else [])
+    year.done["plan, lapsed"] = sum(tenant.plan.lapses for tenant in year.tenants)
     await _check_tenants_apart(year)
 
 
@@ -120,6 +124,27 @@ async def _check_transactions(year: Year, tenant: YearTenant) -> None:
             expected -= row.entry.change
         cursor = page.next or ""
     year.expect("balance before all", tenant, expected, 0)
+
+
+async def _check_overview(year: Year, tenant: YearTenant) -> None:
+    """The page of plan and use shows the same."""
+    product, id, now = year.product, tenant.tenant_id, year.product.now
+    record = await get_tenant(product.plain, id, consistent=True)
+    subscription = await product.subscriptions.records.get(id)
+    shown = BillingOut.of(record, await balance(product.plain, id, now), subscription, now)
+    wanted = _expected_money(tenant, now)
+    found = (shown.plan, shown.credit_balance, shown.spent_credits, shown.subscription.is_renewed)
+    year.expect(
+        "overview",
+        tenant,
+        found,
+        (
+            str(tenant.plan.plan),
+            max(0, tenant.money.left) / CREDIT,
+            wanted["spent"] / CREDIT,
+            bool(tenant.plan.renewal),
+        ),
+    )
 
 
 async def _check_orders(year: Year, tenant: YearTenant, kept: Counter[str]) -> None:

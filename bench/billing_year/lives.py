@@ -111,7 +111,7 @@ async def _given(year: Year, tenant: YearTenant) -> None:
 
 async def _budget(year: Year, tenant: YearTenant) -> None:
     """An owner changes the budget, also below what is spent."""
-    budget = tenant.draw.choice([None, 0, 10, 100, 1_000])
+    budget = tenant.draw.choice([None, None, None, 0, 10, 100, 1_000, 1_000])
     wanted = None if budget is None else MicroCredits(budget * CREDIT)
     budgets = Budgets(year.product.purchases.database)
     await year.product.attempt(lambda: budgets.change(tenant.tenant_id, wanted, ACTOR, year.product.now))

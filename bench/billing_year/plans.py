@@ -82,7 +82,8 @@ def _at(
     async def check_and_work() -> None:
         tenant.advance(year.now)
         model = tenant.plan
-        if model.periods[-1] is period and not model.is_free and model.bought and not model.renewal:
+        is_open = not model.is_free and model.bought and not model.renewal and not year.is_over
+        if model.periods[-1] is period and is_open:
             await work()
 
     year.agenda.at(int(tenant.draw.uniform(*between)), check_and_work)
@@ -195,7 +196,7 @@ def _stale(year: Year, tenant: YearTenant, period: ExpectedPeriod) -> None:
 
     async def order_late() -> None:
         tenant.advance(year.now)
-        if tenant.plan.periods[-1] is period and tenant.plan.renewal and not tenant.plan.is_free:
+        if tenant.plan.periods[-1] is period and tenant.plan.renewal and not year.is_over:
             order = await order_plan(year, tenant, above(tenant.plan.plan))
             if order is not None:
                 year.did("plan, paid too late")
