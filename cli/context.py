@@ -55,13 +55,17 @@ class CommandContext:
 
     async def operate_on_platform(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """Change something by a route of operators, below `/api/v1/admin`. Raises CommandError."""
-        from cli.operator_api import OperatorApi, deployed_url  # boto3 takes half a second
-
         reason = self.reason or (_LOCAL_REASON if self.base_url else None)
         if reason is None:
             raise CommandError("Say why with --reason: the tenant's audit log keeps it.")
+        return await self.ask_as_operator(method, path, **body, reason=reason)
+
+    async def ask_as_operator(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """Ask a route of operators that changes nothing, below `/api/v1/admin`. Raises CommandError."""
+        from cli.operator_api import OperatorApi, deployed_url  # boto3 takes half a second
+
         api = OperatorApi(self.base_url or deployed_url(self.settings), self.settings.region, self.operator_credentials)
-        return await api.call(method, path, {**body, "reason": reason})
+        return await api.call(method, path, body)
 
     async def operate_on_tenant(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """As `operate`, below the path of the tenant to work on."""

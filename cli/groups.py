@@ -19,6 +19,7 @@ HELP: Mapping[str, str] = {
     "credits": "A tenant's money.",
     "coupons": "Codes that add credits.",
     "payments": "What tenants paid.",
+    "prices": "Providers, models and what they cost.",
     "usage": "What a tenant's calls used and cost.",
     "audit": "Who changed what in a tenant.",
     "events": "Events that webhooks receive.",
@@ -29,7 +30,7 @@ HELP: Mapping[str, str] = {
 }
 """Help of each group. The group `name` is the attribute of that name of the module that `module_of` names."""
 
-_OF_BILLING = ("credits", "coupons", "payments")
+_OF_BILLING = ("credits", "coupons", "payments", "prices")
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "tenants": {
@@ -64,6 +65,10 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "disable": "End a coupon for good.",
     },
     "payments": {"refund": "Pay an order back, in full or in part; its credits are taken back first."},
+    "prices": {
+        "preview": "Show what a providers file would change.",
+        "import": "Put a providers file in force, after a look at what it changes.",
+    },
     "audit": {"tail": "Show who changed what in a tenant, newest last."},
     "usage": {"tail": "Show a tenant's last calls, newest last."},
     "events": {"emit": "Publish the example of an event type for a tenant, to try what receives it."},

@@ -35,13 +35,13 @@ class Output:
     """Prints rows. With `as_json`, stdout holds JSON and nothing else."""
 
     def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+        self.as_json = as_json
         self._console = Console(highlight=False)
         self._errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
     def record(self, row: Row) -> None:
         """Print one record."""
-        if self._as_json:
+        if self.as_json:
             self._json(row, indent=2)
             return
         width = max(map(len, row), default=0) + _GAP
@@ -60,7 +60,7 @@ class Output:
 
     def rows(self, rows: Sequence[Row], columns: Columns) -> None:
         """Print a list of records; people see as many of the `columns` as fit."""
-        if self._as_json:
+        if self.as_json:
             self._json(rows, indent=2)
             return
         widths = {name: _needed(title, name, rows) for name, title in columns.items()}
@@ -68,7 +68,7 @@ class Output:
 
     def lines(self, rows: Sequence[Row], columns: Columns, widths: Mapping[str, int], *, heading: bool) -> None:
         """Print records one by one, in as many columns as fit, which are at least as wide as `widths`."""
-        if self._as_json:
+        if self.as_json:
             for row in rows:
                 self._json(row)
             return
@@ -78,7 +78,7 @@ class Output:
     @contextmanager
     def progress(self, doing: str, total: int) -> Generator[Callable[[int], None]]:
         """Show on stderr, to people only, how many of `total` are done; the block gets a function to set it."""
-        with Progress(console=self._errors, disable=self._as_json) as progress:
+        with Progress(console=self._errors, disable=self.as_json) as progress:
             task = progress.add_task(doing, total=total)
             yield lambda done: progress.update(task, completed=done)
 

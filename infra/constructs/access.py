@@ -48,7 +48,7 @@ def grant(role: iam.Role, declared: Function, config: StageConfig) -> None:
         for arn in _index_arns(_DECLARED[name], config):
             allow(role, arn, *actions)
     for resource in filter(config.has, declared.needs):
-        _grant_resource(role, resource, location(resource, config, declared))
+        _grant_resource(role, resource, location(resource, config, declared), writes=resource in declared.writes)
     for queue in declared.sends_to:
         allow(role, queue_arn(queue, config), "sqs:SendMessage")
 
@@ -59,8 +59,10 @@ def _index_arns(table: Table, config: StageConfig) -> list[str]:
     return [f"{table_arn(table, config)}/index/{index.name}" for index in table.indexes]
 
 
-def _grant_resource(role: iam.Role, resource: Resource, where: Location) -> None:
-    allow(role, where.arn, *(where.actions or resource.actions))
+def _grant_resource(role: iam.Role, resource: Resource, where: Location, *, writes: bool) -> None:
+    """Allow `role` the actions of `resource`; where a stage keeps it in another service, functions only read it."""
+    more = resource.write_actions if writes else ()
+    allow(role, where.arn, *(where.actions or (*resource.actions, *more)))
     if where.arn.endswith("/*"):
         finding = where.arn.replace(Aws.PARTITION, "<AWS::Partition>").replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
         accept(role, "Which objects there are depends on what callers ask.", f"AwsSolutions-IAM5[Resource::{finding}]")

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from callmissed.platform.functions import INFERENCE, LEDGER_SWEEP, WEBHOOK_SENDER
+from callmissed.platform.functions import BILLING_API, INFERENCE, LEDGER_SWEEP, WEBHOOK_SENDER, Function
 from infra.config import StageConfig
 
 if TYPE_CHECKING:
     from aws_cdk import App, Stack
 
 
-def test_providers_file_may_be_an_object() -> None:
+@pytest.mark.parametrize("function", [INFERENCE, BILLING_API], ids=lambda function: function.name)
+def test_providers_file_may_be_an_object(function: Function) -> None:
     from aws_cdk import App, Stack
     from aws_cdk import aws_iam as iam
 
@@ -22,9 +23,9 @@ def test_providers_file_may_be_an_object() -> None:
     app = App()
     stack = Stack(app, "stack", env=config.environment)
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))  # pyright: ignore[reportArgumentType]
-    grant(role, INFERENCE, config)
+    grant(role, function, config)
 
-    variables = environment(INFERENCE, config)
+    variables = environment(function, config)
     assert variables["CALLMISSED_PROVIDERS_FILE"] == "s3://settings/callmissed/providers.toml"
     allowed = statements(app, stack)
     [reading] = [statement for statement in allowed if statement["Action"] == "s3:GetObject"]

@@ -182,10 +182,19 @@ def test_function_reaches_only_the_resources_that_it_needs(assembly: Assembly, n
     reached = {
         pair for service in ("secretsmanager:", "ssm:", "s3:", "events:") for pair in allowed(assembly, name, service)
     }
-    needs = filter(assembly.config.has, BY_NAME[name].needs)
+    needs, writes = filter(assembly.config.has, BY_NAME[name].needs), BY_NAME[name].writes
     assert {(action, last_name(text)) for action, text in reached} == {
-        (action, resource_text(assembly, resource, name)) for resource in needs for action in resource.actions
+        (action, resource_text(assembly, resource, name))
+        for resource in needs
+        for action in (*resource.actions, *(resource.write_actions if resource in writes else ()))
     }
+
+
+def test_only_the_import_of_prices_writes_what_functions_read_at_their_start(assembly: Assembly) -> None:
+    writers = {
+        name for name in BY_NAME if any(action == "ssm:PutParameter" for action, _ in allowed(assembly, name, "ssm:"))
+    }
+    assert writers == {"billing"}
 
 
 def last_name(text: str) -> str:

@@ -4,7 +4,7 @@ The transaction claims one of the coupon's redemptions and one of the tenant's, 
 that the payment history shows. Raises Unavailable when DynamoDB does not answer.
 """
 
-from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.audit.events import PLATFORM, Actor, AuditEvent, audit_operation
 from callmissed.aws.comparisons import below, missing_or
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
@@ -29,9 +29,6 @@ from functions.billing.payments.records import NO_MONEY, CheckoutSession, Order,
 from functions.billing.payments.repository import Orders, create_operation
 from functions.billing.payments.service import Buyer
 
-_PLATFORM = "@platform"
-"""Tenant of audit events that are no tenant's."""
-
 _PAGE = 100
 
 
@@ -45,7 +42,7 @@ class Coupons:
     async def create(self, coupon: Coupon, actor: Actor) -> Coupon:
         """Make a coupon. Raises ApiError 409 where its code exists."""
         made = {"credits": show(coupon.credits), "max_redemptions": coupon.max_redemptions}
-        event = AuditEvent(_PLATFORM, "coupon.create", "coupon", coupon.code, actor, made)
+        event = AuditEvent(PLATFORM, "coupon.create", "coupon", coupon.code, actor, made)
         created = put_new_operation(BILLING, to_coupon_record(coupon))
         try:
             await self._database.transact([created, audit_operation(event, coupon.created)])
@@ -67,7 +64,7 @@ class Coupons:
         coupon = await self._find(code)
         if coupon is None:
             raise ApiError(404, "not_found", "There is no such coupon.")
-        event = AuditEvent(_PLATFORM, "coupon.disable", "coupon", coupon.code, actor)
+        event = AuditEvent(PLATFORM, "coupon.disable", "coupon", coupon.code, actor)
         ended = update_operation(BILLING, coupon_key(coupon.code), set={"is_disabled": True})
         if not coupon.is_disabled:
             await self._database.transact([ended, audit_operation(event, now)])

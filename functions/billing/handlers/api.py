@@ -29,6 +29,9 @@ from functions.billing.overview import routes as overview
 from functions.billing.payments import routes as payments
 from functions.billing.payments.service import Payments
 from functions.billing.payments_composition import PaymentsComposition
+from functions.billing.prices import routes as prices
+from functions.billing.prices.document import ProvidersDocument
+from functions.billing.prices.service import Prices
 from functions.billing.refunds import routes as refunds
 from functions.billing.refunds.operators import OperatorRefunds
 from functions.billing.subscriptions import routes as subscriptions
@@ -44,6 +47,7 @@ ROUTERS = (
     payments.router,
     refunds.router,
     subscriptions.router,
+    prices.router,
 )
 
 
@@ -61,6 +65,7 @@ class BillingServices:
     payments: Payments
     operator_refunds: OperatorRefunds
     subscriptions: PlanSubscriptions
+    prices: Prices
     windows: SlidingWindows
     clock: Clock
     http: SafeClient
@@ -77,6 +82,7 @@ def create_services(composition: BillingComposition, *, clock: Clock = system_cl
         payments=bought.payments,
         subscriptions=bought.subscriptions,
         operator_refunds=bought.operator_refunds,
+        prices=Prices(composition.database, ProvidersDocument(composition.settings)),
         windows=SlidingWindows(composition.database),
         clock=clock,
         http=bought.http,

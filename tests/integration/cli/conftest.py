@@ -18,6 +18,8 @@ def line(dynamodb_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> It
     create_tables(StageTables(dynamodb_endpoint, STAGE))
     folder = tmp_path_factory.mktemp("cli") / "state"
     folder.mkdir()
+    providers = folder / "providers.toml"
+    providers.write_text("# none yet\n")
     state, secrets = StateFolder(folder), LocalSecrets(pepper=PEPPER.hex())
     state.store_secrets(secrets)
     settings = CoreSettings(
@@ -26,6 +28,7 @@ def line(dynamodb_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> It
         dynamodb_endpoint=dynamodb_endpoint,
         peppers=secrets.pepper,
         sealing_keys=secrets.sealing_key,
+        providers_file=str(providers),
     )
     with serving_operators(settings, secrets) as url:
         announcement = Announcement(

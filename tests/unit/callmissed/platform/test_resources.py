@@ -41,6 +41,7 @@ def test_resources_grant_reading_of_secrets_and_no_more() -> None:
     for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, PAYMENT_SECRETS, ACCOUNT_SECRETS):
         assert secret.actions == ("secretsmanager:GetSecretValue",)
     assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
+    assert [each for each in RESOURCES if each.write_actions] == [PROVIDERS_FILE]
     for bucket in (RESPONSES_BUCKET, IMAGES_BUCKET):
         assert bucket.actions == ("s3:GetObject", "s3:PutObject")
     for bucket in (STORED_RESPONSES, FILES_BUCKET):

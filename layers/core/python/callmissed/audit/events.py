@@ -19,6 +19,10 @@ from callmissed.ids import sortable_id
 from callmissed.platform.tables import AUDIT
 
 RETENTION_DAYS = 90
+
+PLATFORM = "@platform"
+"""Tenant of events that are no tenant's."""
+
 _DAY_SECONDS = 24 * 3600
 _numbers = itertools.count()
 

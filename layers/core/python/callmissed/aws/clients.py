@@ -39,6 +39,14 @@ class SesClient(Protocol):
         ...
 
 
+class SsmClient(Protocol):
+    """The part of Systems Manager's client that is used; it has no typed package here."""
+
+    def put_parameter(self, **request: Any) -> Any:
+        """https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html"""
+        ...
+
+
 @overload
 def client(service: Literal["sqs"], settings: CoreSettings, credentials: Credentials | None = None) -> "SQSClient": ...
 @overload
@@ -51,6 +59,8 @@ def client(
 ) -> "LambdaClient": ...
 @overload
 def client(service: Literal["sesv2"], settings: CoreSettings, credentials: Credentials | None = None) -> SesClient: ...
+@overload
+def client(service: Literal["ssm"], settings: CoreSettings, credentials: Credentials | None = None) -> SsmClient: ...
 @overload
 def client(service: Literal["s3"], settings: CoreSettings, credentials: Credentials | None = None) -> "S3Client": ...
 def client(service: str, settings: CoreSettings, credentials: Credentials | None = None) -> Any:

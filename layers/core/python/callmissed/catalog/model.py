@@ -82,7 +82,14 @@ PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
 class CatalogError(ValueError):
-    """The operator's file can't be read or used. The message is one line that names file, row and field."""
+    """The operator's file can't be read or used. The message is one line that names file, row and field.
+
+    `problems` are all that were found, each such a line; the message is the first.
+    """
+
+    def __init__(self, problem: str, *more: str) -> None:
+        super().__init__(problem)
+        self.problems = (problem, *more)
 
 
 class Category(StrEnum):

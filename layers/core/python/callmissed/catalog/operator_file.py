@@ -1,7 +1,8 @@
 """Validates an operator's file and merges its providers and models into the built-in catalog."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -210,6 +211,8 @@ def merged(built_in: Catalog, text: str, source: str) -> Catalog:
         document = tomllib.loads(text, parse_float=Decimal)
     except ValueError as error:
         raise CatalogError(f"{source}: not TOML: {error}") from error
+    except RecursionError:
+        raise CatalogError(f"{source}: not TOML: nested too deep") from None
     file = _checked(_File, document, source)
     providers = {**built_in.providers, **_providers(file, built_in, source)}
     models = _models(file, providers, source)
@@ -221,35 +224,78 @@ def _checked(kind: type[_Row], row: object, where: str) -> _Row:
     try:
         return kind.model_validate(row)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = "".join(f"{part}: " for part in first["loc"] if part != "[key]")
-        message = f"{where}: {path}{first['msg'].removeprefix('Value error, ')}"
-        raise CatalogError(" ".join(message.split())) from error
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise CatalogError(*(_problem(each["loc"], each["msg"], where) for each in found)) from error
+
+
+def _problem(path: tuple[int | str, ...], text: str, where: str) -> str:
+    """One line about the field at `path`."""
+    names = "".join(f"{part}: " for part in path if part != "[key]")
+    return " ".join(f"{where}: {names}{text.removeprefix('Value error, ')}".split())
+
+
+class _Problems:
+    """The problems of all rows, so that one look at a file finds them."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    @contextmanager
+    def of_row(self) -> Generator[None]:
+        """Keep the problems of one row."""
+        try:
+            yield
+        except CatalogError as error:
+            self._found += error.problems
+
+    def check(self) -> None:
+        """Raise CatalogError if there are any."""
+        if self._found:
+            raise CatalogError(*self._found)
 
 
 def _providers(file: _File, built_in: Catalog, source: str) -> dict[str, ProviderSettings]:
     found: dict[str, ProviderSettings] = {}
+    problems = _Problems()
     for name, row in file.providers.items():
-        if name in built_in.providers and not built_in.providers[name].base_url:
-            raise CatalogError(f"{source}: providers.{name}: runs in process and can't be replaced")
-        settings = _checked(_ProviderRow, row, f"{source}: providers.{name}").model_dump()
-        settings |= {field: frozenset(settings[field]) for field in SET_FIELDS}
-        found[name] = ProviderSettings(name=name, **settings)
+        with problems.of_row():
+            found[name] = _provider(name, row, built_in, source)
+    problems.check()
     return found
 
 
+def _provider(name: str, row: dict[str, Any], built_in: Catalog, source: str) -> ProviderSettings:
+    if name in built_in.providers and not built_in.providers[name].base_url:
+        raise CatalogError(f"{source}: providers.{name}: runs in process and can't be replaced")
+    settings = _checked(_ProviderRow, row, f"{source}: providers.{name}").model_dump()
+    settings |= {field: frozenset(settings[field]) for field in SET_FIELDS}
+    return ProviderSettings(name=name, **settings)
+
+
 def _models(file: _File, providers: Mapping[str, ProviderSettings], source: str) -> dict[str, Model]:
+    checked: list[tuple[str, _ModelRow]] = []
     rows: dict[str, list[_ModelRow]] = {}
+    problems = _Problems()
     for number, raw in enumerate(file.models, start=1):
         where = f"{source}: models row {number} ({raw.get('id', 'no id')!s:.128})"
-        row = _checked(_ModelRow, raw, where)
-        if row.provider not in providers:
-            raise CatalogError(f"{where}: provider: there is no provider {row.provider!r}")
-        if Category(row.category) not in categories_of(providers[row.provider]):
-            raise CatalogError(f"{where}: provider: {row.provider!r} serves no models of category {row.category}")
-        _check_place(row, rows.setdefault(row.id, []), where)
+        with problems.of_row():
+            checked.append((where, _model_row(raw, providers, where)))
+    problems.check()
+    for where, row in checked:  # after all: a further row of an id is compared with its first
+        with problems.of_row():
+            _check_place(row, rows.setdefault(row.id, []), where)
         rows[row.id].append(row)
+    problems.check()
     return {model_id: _model(same) for model_id, same in rows.items()}
+
+
+def _model_row(raw: dict[str, Any], providers: Mapping[str, ProviderSettings], where: str) -> _ModelRow:
+    row = _checked(_ModelRow, raw, where)
+    if row.provider not in providers:
+        raise CatalogError(f"{where}: provider: there is no provider {row.provider!r}")
+    if Category(row.category) not in categories_of(providers[row.provider]):
+        raise CatalogError(f"{where}: provider: {row.provider!r} serves no models of category {row.category}")
+    return row
 
 
 def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:

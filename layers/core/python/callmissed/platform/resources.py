@@ -36,7 +36,8 @@ class Resource:
     """One resource of a stage, and in `holds` what is in it.
 
     `pattern` is its physical name, with `{stage}`, and for a bucket, whose name is worldwide, with `{account}` and
-    `{region}`. `actions` are the IAM actions of every function that needs it. `setting` is the field of `CoreSettings`
+    `{region}`. `actions` are the IAM actions of every function that needs it, `write_actions` those of one
+    that writes it besides. `setting` is the field of `CoreSettings`
     by which a function finds it, if it needs one.
 
     A secret or a parameter of a new stage has `content`; a secret without starts as a random key of 32 bytes, in hex.
@@ -59,6 +60,7 @@ class Resource:
     expires_days: int | None = None
     from_operator: bool = False
     shared: bool = False
+    write_actions: tuple[str, ...] = ()
     page_methods: tuple[str, ...] = ()
     read_again: bool = False
 
@@ -151,6 +153,7 @@ PROVIDERS_FILE = Resource(
     holds="The providers file (TOML)",
     tenant_data=NO_TENANT_DATA,
     setting="providers_file",
+    write_actions=("ssm:PutParameter",),
     content="# Your own providers and models go here.\n",
 )
 """A stage may keep the operator's file as an S3 object instead."""

@@ -41,6 +41,7 @@ ROUTES_WITHOUT_CHANGES = {
     f"POST {KEY}/reveal/verify",
     *(f"POST {SETTINGS}/{provider}/verify" for provider in ("whatsapp", "twilio", "sarvam")),
     f"POST {WEBHOOK}/test",
+    "POST /api/v1/admin/prices/preview",
 }
 """They write what expires by itself, or nothing."""
 
@@ -51,6 +52,9 @@ PURCHASES = {
 }
 """They need a payment gateway, or a plan: tests of billing have both. Orders, plans and refunds leave an event; what
 settles an order leaves entries in the ledger."""
+
+IMPORT_OF_PRICES = "POST /api/v1/admin/prices/import"
+"""It needs a providers file: tests of billing have one. The event is written before the file."""
 
 REPLAY_OF_A_DELIVERY = f"POST {WEBHOOK}/deliveries/{{delivery_id}}/replay"
 """It needs a delivery: tests/integration/functions/webhooks/subscriptions/test_audit.py has one."""
@@ -126,7 +130,10 @@ def test_walk_has_every_route_that_changes_something() -> None:
         if route.auth in kinds and route.function not in (BOTS_API.name, CONVERSATION_DRAFTS.name)
     ]
     changing = {name_of(route) for route in here if route.method != "GET"}
-    assert {name for name, _ in CHANGES} | ROUTES_WITHOUT_CHANGES | PURCHASES | {REPLAY_OF_A_DELIVERY} == changing
+    assert {name for name, _ in CHANGES} | ROUTES_WITHOUT_CHANGES | PURCHASES | {
+        REPLAY_OF_A_DELIVERY,
+        IMPORT_OF_PRICES,
+    } == changing
 
 
 @dataclass

@@ -63,6 +63,7 @@ BILLING_API = Function(
     },
     indexes={BILLING.name: ("dynamodb:Query",)},
     needs=(SEALING_KEYS, PAYMENT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET),
+    writes=(PROVIDERS_FILE,),
     settings=("console_url",),
 )
 PAYMENT_WORKER = Function(

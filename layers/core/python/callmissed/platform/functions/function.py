@@ -25,7 +25,8 @@ class Function:
     plain Lambda handler; exactly one of them is set. `dependencies` names the third-party layer, which
     `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
     maps a table's name to the DynamoDB actions that its role allows on the table, `indexes` to those on the table's
-    indexes. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues
+    indexes. `needs` lists the other resources, `writes` those of
+    them whose content it also replaces. `follows` names the table whose stream calls the function; the queues
     that call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it
     gets a snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to
     keep it in use. `model_actions` are the actions that its role allows on the stage's models on Bedrock. `settings`
@@ -44,6 +45,7 @@ class Function:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     needs: tuple[Resource, ...] = ()
+    writes: tuple[Resource, ...] = ()
     follows: str | None = None
     sends_to: tuple[str, ...] = ()
     snap_start: bool = False

@@ -5,6 +5,7 @@ from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Rou
 _CREDITS = "/api/v1/credits"
 _PAYMENTS = "/api/v1/payments"
 _COUPONS = "/api/v1/admin/coupons"
+_PRICES = "/api/v1/admin/prices"
 
 
 def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE) -> Route:
@@ -29,4 +30,6 @@ ROUTES = (
     Route("POST", "/api/v1/admin/payments/{order_id}/refund", "billing", Auth.OPERATOR),
     _session("POST", f"{_PAYMENTS}/downgrade", MANAGERS),
     Route("POST", "/api/v1/admin/tenants/{tenant_id}/plan", "billing", Auth.OPERATOR),
+    Route("POST", f"{_PRICES}/preview", "billing", Auth.OPERATOR),
+    Route("POST", f"{_PRICES}/import", "billing", Auth.OPERATOR),
 )

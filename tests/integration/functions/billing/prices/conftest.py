@@ -1,0 +1,71 @@
+"""A product whose providers file is a file, and an operator who previews and imports."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from callmissed.platform.tables import AUDIT
+from local.aws.tables import StageTables
+from tests.support.operators import Operator
+from tests.support.sign_in import SettableClock, settings_of
+from tests.support.whole_product import WholeProduct
+
+PATH = "/api/v1/admin/prices"
+
+
+@dataclass
+class PriceImporter:
+    """An operator's calls, and what is stored."""
+
+    product: WholeProduct
+    file: Path
+    clock: SettableClock
+
+    async def call(self, name: str, **body: Any) -> tuple[int, Any]:
+        reply = await Operator().call(self.product, "POST", f"{PATH}/{name}", body)
+        return reply.status, json.loads(reply.body)
+
+    async def preview(self, text: str) -> dict[str, Any]:
+        status, found = await self.call("preview", providers=text)
+        assert status == 200, found
+        return found
+
+    async def refused(self, text: str) -> list[str]:
+        """What is wrong with a file."""
+        status, answer = await self.call("preview", providers=text)
+        assert (status, answer["error"]["code"]) == (422, "invalid_request_error"), answer
+        assert {tuple(each["loc"]) for each in answer["error"]["details"]} == {("body", "providers")}
+        return [each["msg"] for each in answer["error"]["details"]]
+
+    async def import_(self, text: str, version: str) -> tuple[int, Any]:
+        return await self.call("import", providers=text, version=version, reason="new prices")
+
+    async def imported(self, text: str) -> dict[str, Any]:
+        """The answer to an import after a preview."""
+        status, answer = await self.import_(text, (await self.preview(text))["version"])
+        assert status == 200, answer
+        return answer
+
+    async def events(self) -> list[dict[str, Any]]:
+        """The audit log's imports, the oldest first."""
+        found = [item async for item in self.product.database.query(AUDIT, "@platform")]
+        return [item for item in found if item["action"] == "prices.import"]
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
+
+
+@pytest_asyncio.fixture
+async def importer(tables: StageTables, tmp_path: Path, clock: SettableClock) -> AsyncIterator[PriceImporter]:
+    file = tmp_path / "providers.toml"
+    file.write_text("# nothing yet\n")
+    product = WholeProduct(settings_of(tables, providers_file=str(file)), clock)
+    yield PriceImporter(product, file, clock)
+    await product.close()
