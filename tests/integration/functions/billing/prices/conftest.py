@@ -11,11 +11,25 @@ import pytest_asyncio
 
 from callmissed.platform.tables import AUDIT
 from local.aws.tables import StageTables
+from tests.support.faults import FaultyDynamoDB
 from tests.support.operators import Operator
 from tests.support.sign_in import SettableClock, settings_of
 from tests.support.whole_product import WholeProduct
 
 PATH = "/api/v1/admin/prices"
+LAB = """
+[providers.lab]
+base_url = "http://127.0.0.1:9000/v1"
+
+[[models]]
+id = "lab-chat"
+provider = "lab"
+upstream_id = "some-model"
+input = 10
+output = 20.5
+context_window = 128000
+"""
+DEARER = LAB.replace("input = 10", "input = 12").replace("20.5", "41.5")
 
 
 @dataclass
@@ -23,6 +37,7 @@ class PriceImporter:
     """An operator's calls, and what is stored."""
 
     product: WholeProduct
+    dynamodb: FaultyDynamoDB
     file: Path
     clock: SettableClock
 
@@ -63,9 +78,11 @@ def clock() -> SettableClock:
 
 
 @pytest_asyncio.fixture
-async def importer(tables: StageTables, tmp_path: Path, clock: SettableClock) -> AsyncIterator[PriceImporter]:
+async def importer(
+    tables: StageTables, dynamodb: FaultyDynamoDB, tmp_path: Path, clock: SettableClock
+) -> AsyncIterator[PriceImporter]:
     file = tmp_path / "providers.toml"
     file.write_text("# nothing yet\n")
-    product = WholeProduct(settings_of(tables, providers_file=str(file)), clock)
-    yield PriceImporter(product, file, clock)
+    product = WholeProduct(settings_of(tables, providers_file=str(file)), clock, dynamodb=dynamodb)
+    yield PriceImporter(product, dynamodb, file, clock)
     await product.close()
