@@ -11,6 +11,7 @@ from local.api_gateway.authorizer import LambdaAuthorizer
 from local.api_gateway.events import HttpRequest
 from local.api_gateway.gateway import ApiGateway, Authorize, no_authorizer
 from local.api_gateway.proxy_integration import ProxyIntegration
+from local.api_gateway.sigv4 import verifier
 from rehearsal.access.edges import authorizer_source, invoked_function, method_source
 from rehearsal.access.policies import AccessRequest
 from rehearsal.access.roles import Policies
@@ -18,6 +19,9 @@ from rehearsal.errors import UnsupportedError
 from rehearsal.runtime.environments import ExecutionEnvironment
 from rehearsal.runtime.web_adapter import WebEnvironment
 from rehearsal.templates.plan import DeploymentPlan, PlannedResource
+
+OPERATOR_SECRET = "of-the-rehearsal"  # noqa: S105  of engines that live for minutes
+"""The secret access key of the stage's operator."""
 
 _SERVICE = "apigateway.amazonaws.com"
 _INTEGRATION = "x-amazon-apigateway-integration"
@@ -31,7 +35,8 @@ def create_front(plan: DeploymentPlan, policies: Policies, environments: Mapping
     routes = list(_routes(api.properties["Body"]))
     guard = _CallGuard(api, stage.name, policies)
     apps = {arn: guard.app(arn, _integration(environments[arn])) for arn in {route.function for route in routes}}
-    return ApiGateway(apps, routes, authorize=_authorize(api, guard, environments))
+    authorize = _authorize(api, guard, environments)
+    return ApiGateway(apps, routes, authorize=authorize, verify_operator=verifier(OPERATOR_SECRET))
 
 
 def _routes(body: Mapping[str, Any]) -> list[Route]:

@@ -25,6 +25,7 @@ from rehearsal.smoke.billing import buy_credits, check_credited
 from rehearsal.smoke.bots import use_bots
 from rehearsal.smoke.operator import SHOP, StageOperator, operating
 from rehearsal.smoke.people import use_people
+from rehearsal.smoke.prices import import_prices
 from rehearsal.smoke.receiver import Receiver, receiving
 
 CHAT = "/v1/chat/completions"
@@ -64,6 +65,7 @@ async def _use(deployment: Deployment) -> None:
         await _other_callback(operator, deployment, tenant.tenant)
         await use_bots(caller, deployment.url, receiver, deployment.graph)
         order = await buy_credits(caller, deployment.cashfree)
+        await import_prices(deployment.url)
         await _schedules(deployment)
         await check_credited(caller, order)
         await receiver.wait_for(ApiKeyExpired.event)
