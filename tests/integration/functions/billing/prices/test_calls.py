@@ -8,7 +8,7 @@ import pytest
 from callmissed.ledger.entries import EntryType, LedgerEntry
 from callmissed.ledger.queries import newest_entries
 from local.aws.tables import StageTables
-from tests.integration.functions.billing.prices.conftest import PriceImporter
+from tests.support.billing.price_importer import PriceImporter
 from tests.support.faults import FaultyDynamoDB, tables_in
 from tests.support.operators import Operator
 from tests.support.people import SignedIn, new_tenant

@@ -10,7 +10,7 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError
 from functions.billing.prices.document import ProvidersDocument
 from functions.billing.prices.records import IMPORT_LIFETIME
-from tests.integration.functions.billing.prices.conftest import DEARER, LAB, PriceImporter
+from tests.support.billing.price_importer import DEARER, LAB, PriceImporter
 from tests.support.faults import Crash, Fault
 
 OPERATOR = Actor(ActorKind.OPERATOR, "arn:aws:iam::000000000000:user/operator", reason="new prices")

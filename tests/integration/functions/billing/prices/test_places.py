@@ -11,7 +11,7 @@ import pytest_asyncio
 from moto import mock_aws
 
 from local.aws.tables import StageTables
-from tests.integration.functions.billing.prices.conftest import DEARER, LAB, PriceImporter
+from tests.support.billing.price_importer import DEARER, LAB, PriceImporter
 from tests.support.faults import FaultyDynamoDB
 from tests.support.sign_in import SettableClock, settings_of
 from tests.support.whole_product import WholeProduct

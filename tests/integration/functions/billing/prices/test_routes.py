@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.integration.functions.billing.prices.conftest import DEARER, LAB, PATH, PriceImporter
+from tests.support.billing.price_importer import DEARER, LAB, PATH, PriceImporter
 from tests.support.people import new_tenant
 
 
