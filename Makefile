@@ -64,7 +64,7 @@ test: setup need-java ## Run every test: make test [ARGS="tests/unit -x"] [WORKE
 	$(PYTEST) $(ARGS)
 
 coverage: setup need-java ## Run every test and hold the coverage of branches to its bounds.
-	$(PYTEST) --cov --cov-report= $(ARGS)
+	$(PYTEST) --cov --cov-report= --cov-fail-under=0 $(ARGS)
 	coverage report --skip-covered --fail-under=100 --include='$(subst $(eval ) ,$(comma),$(PROVEN))'
 	coverage report --format=total
 

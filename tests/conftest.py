@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.nodeid import NodeId
-from hypothesis import core
+from hypothesis import core, is_hypothesis_test
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.ids import new_id
@@ -18,6 +18,7 @@ from local.aws.tables import StageTables, create_tables
 from tests.support.aws.tables_on_demand import TablesOnDemand, delete_tables
 from tests.support.local_stack import LocalStack, running
 
+_PROPERTIES = Path(__file__).with_name("properties")
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
 # Emulators accept any credentials; without these, botocore would look for real ones on the machine.
@@ -56,10 +57,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Let every test reach this machine and nothing else, and keep the tests of one session-wide stack together.
 
+    What random examples reach counts for no coverage: a line is covered by tests that are the same in each run. And
+    tracing doubles the time of such a test.
+
     Runs around xdist's hook, which writes the groups into names of tests where pytest since 9.2 does not look.
     """
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+        if is_hypothesis_test(getattr(item, "function", None)) or _PROPERTIES in item.path.parents:
+            item.add_marker(pytest.mark.no_cover)
         for name, group in SESSION_STACKS.items():
             if name in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.xdist_group(group))
