@@ -11,8 +11,11 @@ from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.billing.gateway_account import GATEWAY_ACCOUNT, SECRET_KEY
 from tests.support.billing.purchases import Purchases
 from tests.support.faults import FaultyDynamoDB
-from tests.support.sign_in import settings_of
+from tests.support.product_fixtures import clock
+from tests.support.sign_in import SettableClock, settings_of
 from tests.support.whole_product import WholeProduct
+
+__all__ = ["clock"]
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +28,11 @@ def gateway() -> Iterator[FakeCashfree]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def paying_product(module_tables: StageTables, gateway: FakeCashfree) -> AsyncIterator[WholeProduct]:
-    """The product, in which orders can be paid."""
-    product = WholeProduct(settings_of(module_tables, cashfree_url=gateway.api_url))
+async def paying_product(
+    module_tables: StageTables, gateway: FakeCashfree, clock: SettableClock
+) -> AsyncIterator[WholeProduct]:
+    """The product, in which orders can be paid, at a moment that tests set."""
+    product = WholeProduct(settings_of(module_tables, cashfree_url=gateway.api_url), clock)
     yield product
     await product.close()
 
