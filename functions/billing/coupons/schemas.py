@@ -2,11 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from callmissed.clock import Micros, iso, micros_at
 from callmissed.money import MicroCredits, credits, parse_credits, show
-from callmissed.web.schemas import CreditAmount, OperatorRequest, RequestModel
+from callmissed.web.schemas import CreditAmount, Moment, OperatorRequest, RequestModel
 from functions.billing.coupons.records import Coupon
 from functions.billing.payments.records import Order
 
@@ -20,8 +20,8 @@ class NewCoupon(OperatorRequest):
     credits: CreditAmount
     max_redemptions: int = Field(ge=1, le=_MAX_REDEMPTIONS)
     per_tenant_limit: int = Field(default=1, ge=1, le=_MAX_REDEMPTIONS)
-    starts_at: AwareDatetime | None = Field(default=None, description="From when on; null is now.")
-    ends_at: AwareDatetime | None = Field(default=None, description="The first moment at which it is over.")
+    starts_at: Moment | None = Field(default=None, description="From when on; null is now.")
+    ends_at: Moment | None = Field(default=None, description="The first moment at which it is over.")
 
     @model_validator(mode="after")
     def is_of_use(self) -> Self:

@@ -1,13 +1,12 @@
 """API models of plans; docs/api/openapi.json is made from them."""
 
-from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from callmissed.clock import Micros, iso
 from callmissed.plans.plans import Plan
-from callmissed.web.schemas import OperatorRequest, RequestModel
+from callmissed.web.schemas import Moment, OperatorRequest, RequestModel
 from functions.billing.subscriptions.records import Subscription
 
 
@@ -17,19 +16,11 @@ class Downgrade(RequestModel):
     plan: Plan
 
 
-def _with_zone(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("a moment needs a time zone")
-    return moment
-
-
 class GivenPlan(OperatorRequest):
     """The plan that an operator gives a tenant, without end or until a moment."""
 
     plan: Plan
-    until: Annotated[datetime, AfterValidator(_with_zone)] | None = Field(
-        default=None, description="ISO 8601 with a time zone; null is without end."
-    )
+    until: Moment | None = Field(default=None, description="ISO 8601 with a time zone; null is without end.")
 
 
 class SubscriptionOut(BaseModel):

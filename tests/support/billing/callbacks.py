@@ -28,7 +28,7 @@ async def deliver(product: WholeProduct, callbacks: Sequence[GatewayCallback]) -
 
 
 async def process(product: WholeProduct, bought: PaymentsComposition) -> list[str]:
-    """Let the worker process every stored callback, as the bus and its queue pass them on; the ids of the failed ones."""
+    """Let the worker process every stored callback, as the bus passes them on; the ids of the failed ones."""
     stored = [item async for item in product.database.scan(OUTBOX) if item.get("type") == CASHFREE_CALLBACK]
     records = [{"messageId": item["id"], "body": json.dumps({"detail": {"id": item["id"]}})} for item in stored]
     return await bought.worker.failures(records)

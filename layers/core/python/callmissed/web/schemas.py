@@ -1,12 +1,33 @@
 """API models that all slices share; docs/api/openapi.json is made from them. Errors are not built from theirs."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 CreditAmount = Annotated[
     str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$", description="Credits, exact.", examples=["12.5"])
 ]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment is none of the years 1 to 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment in a request, with its time zone: one that can be shown in UTC."""
 
 
 class RequestModel(BaseModel):

@@ -222,6 +222,8 @@ async def test_at_once_the_same_request_adds_once(owner: SignedIn) -> None:
         {"per_tenant_limit": 0},
         {"starts_at": "2026-11-16T00:00:00"},
         {"starts_at": "2026-11-16T00:00:00Z", "ends_at": "2026-11-16T00:00:00Z"},
+        {"starts_at": "0001-01-01T00:00:00+14:00"},  # before the calendar begins, in UTC
+        {"ends_at": "9999-12-31T23:59:59-14:00"},
         {"reason": " "},
     ],
 )

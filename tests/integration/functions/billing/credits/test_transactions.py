@@ -92,6 +92,8 @@ async def test_before_leaves_out_its_own_moment(owner: SignedIn) -> None:
     without_zone = moment.removesuffix("Z")
     assert [row["id"] for row in (await get(owner, f"before={without_zone}"))["data"]] == [made[0].entry_id]
     assert (await get(owner, "before=1960-01-01"))["data"] == []
+    assert (await get(owner, "before=0001-01-01T00:00:00%2B14:00"))["data"] == []
+    assert len((await get(owner, "before=9999-12-31T23:59:59-14:00"))["data"]) == len((await get(owner))["data"])
     assert (await get(owner, f"before={moment}&since_days=1"))["summary_by_type"] == {}
 
 
