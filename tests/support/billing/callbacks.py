@@ -18,7 +18,9 @@ def purchases_of(product: WholeProduct, settings: CoreSettings) -> PaymentsCompo
     """What the payment worker and the sweeps of the product are made of."""
     base = BillingComposition(settings)
     base.__dict__["database"] = product.database
-    return PaymentsComposition(base, product.clock)
+    bought = PaymentsComposition(base, product.clock)
+    bought.__dict__["http"] = product.billing.http  # which the product closes
+    return bought
 
 
 async def deliver(product: WholeProduct, callbacks: Sequence[GatewayCallback]) -> list[int]:
