@@ -28,9 +28,10 @@ from tests.support.threads import uvicorn_serving
 def serving_operators(settings: CoreSettings, secrets: LocalSecrets) -> Generator[str]:
     """The base URL of a stage whose operator has the secret of a state folder."""
     people, hooks, money = AuthComposition(settings), WebhooksComposition(settings), BillingComposition(settings)
+    purchases = billing.create_services(money)
     functions = {
         AUTH_API.name: accounts.create_server(people, accounts.create_services(people)),
-        BILLING_API.name: billing.create_server(money, billing.create_services(money)),
+        BILLING_API.name: billing.create_server(money, purchases),
         WEBHOOKS_API.name: webhooks.create_server(hooks, webhooks.create_services(hooks)),
     }
     gateway = ApiGateway(
@@ -42,6 +43,7 @@ def serving_operators(settings: CoreSettings, secrets: LocalSecrets) -> Generato
         yield
         await people.database.close()
         await hooks.database.close()
+        await purchases.http.close()
         await money.database.close()
 
     with uvicorn_serving(create_local_app(gateway, gateway, lifespan=Starlette(lifespan=lifespan))) as url:
