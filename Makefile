@@ -47,7 +47,8 @@ SOAK_delivery := python -m bench.delivery --soak 10000 --check
 SOAK_whatsapp := python -m bench.whatsapp --soak 2000 --check
 SOAK_billing-year := python -m bench.billing_year
 SOAK_api := env WALK_SHARE=1 python -m pytest -n 0 tests/conformance/test_openapi.py
-SOAK_steps := env STEP_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/integration/functions/webhooks/delivery
+SOAK_steps := env STEP_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/integration/functions/webhooks/delivery \
+	$(addprefix tests/integration/functions/billing/,refunds subscriptions)
 SOAK_cuts := env CUT_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/unit/callmissed_ai/answers
 
 .PHONY: help setup need-python need-node need-java dev test coverage soak compatibility sdk-tests collect check format lint synth rehearse bench bench-delivery bench-whatsapp bench-translation bench-sign-in bench-peers cost clean

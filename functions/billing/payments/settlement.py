@@ -63,7 +63,8 @@ class OrderSettlement:
                 if state is None:
                     order = await self._orders.get(order.tenant, order.order_id)
                     continue
-                await self._follow(order, state)
+                if state is PaymentState.SETTLED and order.plan:
+                    await self._apply_plan(order)
             if state is PaymentState.MISMATCH:
                 raise amount_mismatch()
             return await self._orders.get(order.tenant, order.order_id)
@@ -96,6 +97,7 @@ class OrderSettlement:
             gateway_order=payment.gateway_order,
         )
         operations = [payment_operation(stored), *_consequences(order, payment, stored, granted or (), now)]
+        _report(order, stored.state)  # before the write: a process that dies after it has rung
         try:
             await self._orders.database.transact(operations)
         except TransactionCanceled:
@@ -118,14 +120,12 @@ class OrderSettlement:
             description=description,
         )
 
-    async def _follow(self, order: Order, outcome: PaymentState) -> None:
-        """Ring for what people must see to, and let a bought plan reach all keys; the sweep does what is left."""
-        _report(order, outcome)
-        if outcome is PaymentState.SETTLED and order.plan:
-            try:
-                await self._subscriptions.advance(order.tenant)
-            except (DynamoError, ApiError):
-                _logger.warning("a plan is not applied yet", extra={"order": order.order_id}, exc_info=True)
+    async def _apply_plan(self, order: Order) -> None:
+        """Let a bought plan reach all keys; the sweep does what is left."""
+        try:
+            await self._subscriptions.advance(order.tenant)
+        except (DynamoError, ApiError):
+            _logger.warning("a plan is not applied yet", extra={"order": order.order_id}, exc_info=True)
 
 
 def _outcome(order: Order, payment: GatewayPayment) -> PaymentState:

@@ -43,18 +43,24 @@ class Disputes:
         self._database = database
 
     async def record(self, dispute: Dispute, now: Micros) -> None:
-        """Write the dispute as it is now, and ring once for each."""
+        """Write the dispute as it is now, and ring for a new one."""
         key = {"id": dispute.order_id, "item": f"DISPUTE#{dispute.dispute_id}"}
-        known = await self._database.put_new(BILLING, {**key, **_record(dispute), "seen": iso(now)})
+        known = await self._database.get(BILLING, key)
         if not known:
-            count("PaymentDisputed")
-            _logger.error("a payment is disputed", extra={"order": dispute.order_id, "status": dispute.status})
+            _ring(dispute)  # before the write: a process that dies after it has rung
+            known = await self._database.put_new(BILLING, {**key, **_record(dispute), "seen": iso(now)})
+        if not known:
             return
         changes, final = {**_record(dispute), "changed": iso(now)}, _LOST if dispute.is_lost else (*_LOST, *_WON)
         while not known["status"].endswith(final):
             if await self._database.update_if(BILLING, key, set=changes, expected={"status": known["status"]}):
                 return
             known = await self._database.get(BILLING, key)
+
+
+def _ring(dispute: Dispute) -> None:
+    count("PaymentDisputed")
+    _logger.error("a payment is disputed", extra={"order": dispute.order_id, "status": dispute.status})
 
 
 def _record(dispute: Dispute) -> dict[str, str | int]:

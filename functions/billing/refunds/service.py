@@ -134,11 +134,11 @@ class Refunds:
             order, current = await self._read(before)
             if current != before:
                 return current or before
+            _report(before, after)  # before the write: a process that dies after it has rung
             try:
                 await self._stored.change(order, before, after, self._clock())
             except TransactionCanceled:
                 continue
-            _report(before, after)
             return (await self._stored.find(before.order_id, before.refund_id)) or after
         raise Unavailable("the refund kept changing", indeterminate=False)
 

@@ -16,6 +16,7 @@ from callmissed.errors import ApiError
 from functions.billing.payments.gateway import PaymentStatus
 from functions.billing.payments.records import Order, OrderStatus
 from functions.billing.payments.refund_records import RefundState
+from tests.support.billing.deaths import FATES, lives
 from tests.support.billing.purchases import FAILED, MISMATCH, SETTLED, SURPLUS, Purchases, paid
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 from tests.support.logs import metrics_of
@@ -239,6 +240,24 @@ async def test_death_at_any_step_of_a_settlement_credits_once(
         await dynamodb.deliver_late(0)
 
     await check_credited_once(purchases, order)
+
+
+@pytest.mark.parametrize("fate", FATES)
+async def test_wrong_amount_rings_at_whatever_step_the_process_dies(
+    purchases: Purchases, dynamodb: FaultyDynamoDB, capsys: pytest.CaptureFixture[str], fate: Fault
+) -> None:
+    for step in range(6):
+        order = await purchases.buy()
+        purchases.cashfree.order(order.gateway_order).amount = 1.0
+        (callback,) = purchases.pay(order)
+        record, worker = await purchases.record(callback), purchases.composition.worker
+        await lives(dynamodb, step, fate, worker.failures([record]))
+
+        assert await worker.failures([record]) == []
+
+        assert sum(metrics_of(capsys.readouterr().out, "PaymentMismatch")) >= 1, step
+        assert await purchases.states(order) == [MISMATCH]
+    assert await purchases.credits() == 0
 
 
 async def test_throttled_tables_delay_a_settlement(purchases: Purchases, dynamodb: FaultyDynamoDB) -> None:
