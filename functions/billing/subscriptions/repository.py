@@ -15,6 +15,7 @@ from functions.billing.subscriptions.records import (
     subscription_of,
     to_subscription_record,
 )
+from functions.billing.subscriptions.transitions import next_transition
 
 
 class SubscriptionRecords:
@@ -39,8 +40,9 @@ class SubscriptionRecords:
 
 
 def write_operation(after: Subscription, now: Micros) -> WriteOperation:
-    """Write a subscription, if it is the next one after the stored."""
-    record = to_subscription_record(after, after.due_after(now))
+    """Write a subscription, if it is the next one after the stored. It stays due while one more change is."""
+    due = now if next_transition(after, now) else after.due_after(now)
+    record = to_subscription_record(after, due)
     if after.revision == 1:
         return put_new_operation(BILLING, record)
     return put_operation(BILLING, record, expected={"revision": after.revision - 1})

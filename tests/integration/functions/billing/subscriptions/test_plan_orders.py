@@ -11,7 +11,7 @@ from callmissed.money import CREDIT
 from callmissed.plans.plans import Plan, limits
 from functions.billing.payments.records import Order, OrderStatus, PaymentState
 from functions.billing.subscriptions.periods import period_start
-from functions.billing.subscriptions.records import DAY, GRACE
+from functions.billing.subscriptions.records import DAY, GRACE, PlanPurchase
 from tests.support.faults import Crash, Fault
 from tests.support.stride import some
 from tests.support.subscribers import BUYER, NewSubscriber, Subscriber
@@ -201,6 +201,48 @@ async def test_an_unpaid_plan_ends_after_three_days_and_a_renewal_in_them_saves_
     await lapsed.assert_on(Plan.FREE)
     again = await lapsed.order(Plan.STARTER)
     assert (again.amount, again.credits) == (99_900, 500 * CREDIT)  # not the tenant's first period
+
+
+async def test_a_renewal_in_grace_begins_with_the_next_sweep_where_its_settlement_died(
+    new_subscriber: NewSubscriber,
+) -> None:
+    subscriber = await new_subscriber(Plan.FREE)
+    await subscriber.buy(Plan.STARTER)
+    ended = await end(subscriber)
+    await subscriber.wait(Micros(ended + DAY))
+    order = await subscriber.order(Plan.STARTER)
+    purchase = PlanPurchase(order.order_id, Plan.STARTER, order.full_price, order.credits)
+    now, subscriptions = subscriber.clock.now, subscriber.subscriptions
+    paid = await subscriptions.purchase_operations(subscriber.tenant, purchase, order.unused_of, now)
+
+    await subscriber.database.transact(paid or [])
+    await subscriber.wait(Micros(now + MINUTE))
+
+    assert await grants(subscriber) == [550, 500]
+    assert (await subscriptions.records.get(subscriber.tenant)).start == ended
+
+
+async def test_the_next_sweep_goes_on_where_one_died_between_two_periods(new_subscriber: NewSubscriber) -> None:
+    subscriber = await new_subscriber(Plan.FREE)
+    await subscriber.subscriptions.give(subscriber.tenant, Plan.STARTER, None, BUYER)
+    first = await subscriber.subscriptions.records.get(subscriber.tenant)
+    third = subscriber.clock.now = period_start(first.anchor, 2)
+    process = subscriber.faulty()
+
+    async def live() -> None:
+        """Nothing happens before the first transaction."""
+
+    async def die() -> None:
+        raise Crash(Fault.DIE_BEFORE)
+
+    process.before("TransactWriteItems", live, die)
+    with pytest.raises(Crash):
+        await subscriber.subscriptions_on(process).advance(subscriber.tenant)
+    assert await grants(subscriber) == [550, 500]
+    await subscriber.wait(Micros(third + MINUTE))
+
+    assert await grants(subscriber) == [550, 500, 500]
+    assert (await subscriber.subscriptions.records.get(subscriber.tenant)).start == third
 
 
 async def test_a_downgrade_follows_at_the_end_and_can_be_taken_back(new_subscriber: NewSubscriber) -> None:
