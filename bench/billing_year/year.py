@@ -20,6 +20,10 @@ _SWEEP = 3 * MINUTE
 _MAX_WRONG = 40
 
 
+PlanState = dict[str, object]
+"""What can be compared of a plan."""
+
+
 class TooMuchWrongError(Exception):
     """Nothing more can be learned from this run."""
 
@@ -78,12 +82,11 @@ class Year:
 
     async def check_plan(self, tenant: YearTenant) -> None:
         """The stored subscription is the expected one. A sweep follows each of its boundaries."""
-        found = await self.product.subscriptions.records.get(tenant.tenant_id)
-        if found.pending:
+        wanted = expected_plan(tenant.plan)
+        if await self._stored_plan(tenant) != wanted:  # its process died on the way
             self.did("plan, completed by the sweep")
             await self.product.sweep_subscriptions()
-            found = await self.product.subscriptions.records.get(tenant.tenant_id)
-        self.expect("plan", tenant, stored_plan(found), expected_plan(tenant.plan))
+        self.expect("plan", tenant, await self._stored_plan(tenant), wanted)
         if len(tenant.plan.periods) > tenant.decided:
             tenant.decided = len(tenant.plan.periods)
             self.on_period(tenant)
@@ -91,6 +94,9 @@ class Year:
             if boundary not in self._swept:
                 self._swept.add(boundary)
                 self.agenda.at(boundary + _SWEEP, self.sweep_subscriptions)
+
+    async def _stored_plan(self, tenant: YearTenant) -> PlanState:
+        return stored_plan(await self.product.subscriptions.records.get(tenant.tenant_id))
 
     async def sweep_subscriptions(self) -> None:
         """Run the schedule, and look at every plan that has changed."""
@@ -102,11 +108,8 @@ class Year:
                 await self.check_plan(tenant)
 
 
-PlanState = dict[str, object]
-
-
 def expected_plan(plan: ExpectedPlan) -> PlanState:
-    """What can be compared of a model's plan."""
+    """The plan of a model."""
     if plan.is_free:
         return {"plan": "free"}
     return {
@@ -122,7 +125,7 @@ def expected_plan(plan: ExpectedPlan) -> PlanState:
 
 
 def stored_plan(found: Subscription) -> PlanState:
-    """The same of a stored subscription."""
+    """A stored subscription."""
     if found.is_free and not found.pending:
         return {"plan": "free"}
     return {
