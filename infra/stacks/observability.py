@@ -108,6 +108,9 @@ def _payment_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
         "RefundFailed": "A refund failed for good, or was reversed. Its credits were given back.",
         "RefundMismatch": "The gateway shows a refund with another amount than ours.",
         "RefundOverdue": "The gateway has not decided a refund for a week.",
+        "PaymentReturnedTwice": "A bank took back the money of a payment that was refunded, too.",
+        "GatewayStatusUnknown": "The gateway shows a status that it does not document. It is not taken for final.",
+        "SubscriptionSweepFailures": "A plan's period could not be ended, or its change not be completed.",
     }.items():
         yield AlarmSpec(name, metrics.counted(name), meaning)
 

@@ -29,6 +29,9 @@ MONEY_METRICS = {
     "RefundFailed",
     "RefundMismatch",
     "RefundOverdue",
+    "PaymentReturnedTwice",
+    "GatewayStatusUnknown",
+    "SubscriptionSweepFailures",
 }
 
 

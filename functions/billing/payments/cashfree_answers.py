@@ -4,12 +4,14 @@ Every function raises GatewayError for content that is not as documented.
 """
 
 import json
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from callmissed.money import Paise, parse_rupees
+from callmissed.observability import count, get_logger
 from functions.billing.payments.gateway import (
     GatewayError,
     GatewayPayment,
@@ -21,9 +23,16 @@ from functions.billing.payments.gateway import (
 )
 
 _FAILED_PAYMENTS = frozenset({"FAILED", "USER_DROPPED", "CANCELLED", "VOID"})
+_PENDING_PAYMENTS = frozenset({"PENDING", "NOT_ATTEMPTED", "FLAGGED", "INCOMPLETE"})
 _FAILED_REFUNDS = frozenset({"FAILED", "CANCELLED"})
+_PENDING_REFUNDS = frozenset({"PENDING", "ONHOLD"})
+_PAYABLE_ORDERS = frozenset({"ACTIVE", "PAID"})
+_CLOSED_ORDERS = frozenset({"EXPIRED", "TERMINATED", "TERMINATION_REQUESTED"})
+_LOGGED_STATUS = re.compile(r"[A-Z_]{1,50}")
 _MAX_AMOUNT = 10**14
 """Paise. Far above any order's, and far below what DynamoDB's numbers hold."""
+
+_logger = get_logger("payment-gateway")
 
 
 def parsed(body: bytes) -> Any:
@@ -35,10 +44,15 @@ def parsed(body: bytes) -> Any:
 
 
 def session_of(order: Any, amount: Paise, currency: str) -> PaymentSession:
-    """The session of an order, which must be over `amount`."""
+    """The session of an order, which must be over `amount` and can be paid."""
     with readable():
         if (amount_of(order["order_amount"]), order["order_currency"]) != (amount, currency):
             raise GatewayError("the gateway's order has another amount")
+        status = text_of(order["order_status"])
+        if status in _CLOSED_ORDERS:
+            raise GatewayError("the gateway's order can't be paid any more")
+        if status not in _PAYABLE_ORDERS:
+            report_unknown_status("order", status)
         return PaymentSession(text_of(order["payment_session_id"]), text_of(order["cf_order_id"]))
 
 
@@ -49,29 +63,46 @@ def payments_of(found: Any, gateway_order: str) -> list[GatewayPayment]:
 
 
 def payment_of(payment: Any, gateway_order: str) -> GatewayPayment:
-    """One payment of an order, as answers and callbacks show it."""
+    """One payment of an order, as answers and callbacks show it. Only of one that succeeded amount and currency count:
+    an attempt that took no money need not have them.
+    """
     with readable():
         status = text_of(payment["payment_status"])
+        succeeded = status == "SUCCESS"
         return GatewayPayment(
             gateway_order=gateway_order,
             payment_id=text_of(payment["cf_payment_id"]),
             status=_payment_status(status),
-            amount=amount_of(payment["payment_amount"]),
-            currency=text_of(payment["payment_currency"]),
+            amount=amount_of(payment["payment_amount"] if succeeded else payment.get("payment_amount") or 0),
+            currency=text_of(payment["payment_currency"]) if succeeded else str(payment.get("payment_currency") or ""),
             method=str(payment.get("payment_group") or ""),
             reason=status.lower() if status in _FAILED_PAYMENTS else "",
         )
 
 
+def refunds_of(found: Any) -> list[GatewayRefund]:
+    """The refunds of an order."""
+    with readable():
+        return [refund_of(refund) for refund in found]
+
+
 def refund_of(refund: Any) -> GatewayRefund:
-    """A refund, as answers and callbacks show it."""
+    """A refund, as answers and callbacks show it. One that the gateway began by itself may have only its number."""
     with readable():
         return GatewayRefund(
             gateway_order=text_of(refund["order_id"]),
-            refund_id=text_of(refund["refund_id"]),
+            refund_id=text_of(refund.get("refund_id") or refund["cf_refund_id"]),
             status=_refund_status(text_of(refund["refund_status"])),
             amount=amount_of(refund["refund_amount"]),
+            payment_id=str(refund.get("cf_payment_id") or ""),
         )
+
+
+def report_unknown_status(kind: str, status: str) -> None:
+    """Ring for a status that the gateway does not document: it is never taken for a final one."""
+    count("GatewayStatusUnknown")
+    shown = status if _LOGGED_STATUS.fullmatch(status) else "unreadable"
+    _logger.error("the gateway shows an unknown status", extra={"kind": kind, "status": shown})
 
 
 @contextmanager
@@ -86,13 +117,21 @@ def readable() -> Generator[None]:
 def _payment_status(status: str) -> PaymentStatus:
     if status == "SUCCESS":
         return PaymentStatus.SUCCEEDED
-    return PaymentStatus.FAILED if status in _FAILED_PAYMENTS else PaymentStatus.PENDING
+    if status in _FAILED_PAYMENTS:
+        return PaymentStatus.FAILED
+    if status not in _PENDING_PAYMENTS:
+        report_unknown_status("payment", status)
+    return PaymentStatus.PENDING
 
 
 def _refund_status(status: str) -> RefundStatus:
     if status == "SUCCESS":
         return RefundStatus.SUCCEEDED
-    return RefundStatus.FAILED if status in _FAILED_REFUNDS else RefundStatus.PENDING
+    if status in _FAILED_REFUNDS:
+        return RefundStatus.FAILED
+    if status not in _PENDING_REFUNDS:
+        report_unknown_status("refund", status)
+    return RefundStatus.PENDING
 
 
 def amount_of(amount: Any) -> Paise:

@@ -38,7 +38,7 @@ class PaymentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who pays, as gateways want to know it."""
+    """Who pays, as gateways want to know it. What is not known is empty."""
 
     customer_id: str
     name: str
@@ -77,12 +77,13 @@ class RefundStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GatewayRefund:
-    """A refund at the gateway, under the id that we chose."""
+    """A refund of `payment_id` at the gateway: under the id that we chose, or one that we did not begin."""
 
     gateway_order: str
     refund_id: str
     status: RefundStatus
     amount: Paise
+    payment_id: str = ""
 
 
 class PaymentGateway(Protocol):
@@ -103,10 +104,19 @@ class PaymentGateway(Protocol):
         """All payments of the order, none for an order that the gateway does not know."""
         ...
 
-    async def refund(self, gateway_order: str, refund_id: str, amount: Paise, note: str) -> GatewayRefund:
-        """Pay back. A repeat under the same `refund_id` returns the same refund."""
+    async def refund(
+        self, gateway_order: str, refund_id: str, amount: Paise, note: str, *, refused: int = 0
+    ) -> GatewayRefund:
+        """Pay back. A repeat under the same `refund_id` returns the same refund.
+
+        One that was `refused` so many times is decided anew.
+        """
         ...
 
     async def find_refund(self, gateway_order: str, refund_id: str) -> GatewayRefund | None:
         """The refund as it is now; None for one that the gateway does not know."""
+        ...
+
+    async def refunds(self, gateway_order: str) -> list[GatewayRefund]:
+        """All refunds of the order, also those that we did not begin; none for an order that it does not know."""
         ...

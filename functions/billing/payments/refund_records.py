@@ -14,7 +14,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.operations import WriteOperation, put_new_operation
-from callmissed.clock import Micros, iso
+from callmissed.clock import MINUTE, Micros, iso
 from callmissed.money import NOTHING, MicroCredits, Paise
 from callmissed.platform.tables import BILLING
 from functions.billing.payments.records import NO_MONEY, Order, StoredPayment
@@ -22,6 +22,9 @@ from functions.billing.payments.records import NO_MONEY, Order, StoredPayment
 REFUND = "REFUND#"
 _SEPARATOR = "_r"
 _SHARDS = 4
+_GATEWAYS_TURN = 60 * MINUTE
+"""The gateway returns a second payment of one attempt by itself, mostly. We only ask where it has not."""
+
 _OWN = re.compile(r"((?:surplus|operator)[0-9a-f]{20})_r[0-9]{1,2}")
 
 
@@ -47,7 +50,8 @@ class Refund:
     """Money that goes back to who paid `order_id`.
 
     `counted` is the part of `amount` that is one of the order's price: a surplus has none. `credits` are returned for
-    it. `tries` are those that failed, and `turn` counts how often the credits were returned or given back.
+    it. `tries` are those that failed, and `turn` counts how often the credits were returned or given back. A surplus
+    knows its `payment_id`, and the `dispute_id` through which a bank has returned it instead of us.
     """
 
     order_id: str
@@ -65,6 +69,8 @@ class Refund:
     tries: int = 0
     turn: int = 0
     due: str = ""
+    payment_id: str = ""
+    dispute_id: str = ""
 
     @property
     def gateway_refund(self) -> str:
@@ -122,17 +128,24 @@ def new_refund_operation(refund: Refund) -> WriteOperation:
     return put_new_operation(BILLING, refund_record(refund))
 
 
+def surplus_id(order_id: str, payment_id: str) -> str:
+    """Id of the refund of a payment that an order did not need."""
+    return own_refund_id("surplus", order_id, payment_id)
+
+
 def surplus_operation(order: Order, payment: StoredPayment, now: Micros) -> WriteOperation:
     """Give a payment back that an order did not need, once."""
+    wait = _GATEWAYS_TURN if payment.gateway_order == order.paid_order else 0
     refund = Refund(
         order_id=order.order_id,
-        refund_id=own_refund_id("surplus", order.order_id, payment.payment_id),
+        refund_id=surplus_id(order.order_id, payment.payment_id),
         tenant=order.tenant,
         origin=RefundOrigin.SURPLUS,
         amount=payment.amount,
         gateway_order=payment.gateway_order,
         created=now,
         reason="The order was paid twice",
-        due=iso(now),
+        due=iso(Micros(now + wait)),
+        payment_id=payment.payment_id,
     )
     return new_refund_operation(refund)

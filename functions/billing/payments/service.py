@@ -21,14 +21,13 @@ from functions.billing.payments.repository import Orders
 from functions.billing.payments.settlement import OrderSettlement
 from functions.billing.subscriptions.service import PlanSubscriptions
 
-_SESSION_EXPIRES = 20 * MINUTE
+_SESSION_EXPIRES = 30 * MINUTE
+"""When the gateway closes an attempt: it wants more than 15 minutes, and may be asked until `SESSION_LIFETIME`."""
+
 _FIRST_LOOK = 3 * MINUTE
 _TRIES = 6
 _PLAN_ORDER_LIFETIME = 24 * 60 * MINUTE
 """How long an order of a plan can be paid: its price is that of the moment at which it was made."""
-
-_ANY_PHONE = "9999999999"
-"""The gateway wants a phone number, which people need not give us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +194,8 @@ class Payments:
         try:
             user = await get_user(self._orders.database, order.tenant, order.user_id)
         except ApiError:  # the person has left; the order is the tenant's
-            return Customer(order.tenant, "", "", _ANY_PHONE)
-        return Customer(order.tenant, user.full_name, user.email, user.phone_number or _ANY_PHONE)
+            return Customer(order.tenant, "", "", "")
+        return Customer(order.tenant, user.full_name, user.email, user.phone_number)
 
     def _return_url(self, order: Order) -> str:
         return f"{self._console_url.rstrip('/')}/billing?order_id={order.order_id}" if self._console_url else ""

@@ -23,8 +23,9 @@ from functions.billing.payments.gateway import (
     RefundStatus,
 )
 from functions.billing.payments.records import UNPAID, Order
-from functions.billing.payments.refund_records import Refund, RefundOrigin, RefundState
+from functions.billing.payments.refund_records import Refund, RefundOrigin, RefundState, refund_of_gateway
 from functions.billing.payments.repository import Orders
+from functions.billing.refunds.disputes import is_disputed
 from functions.billing.refunds.errors import more_than_paid, not_paid
 from functions.billing.refunds.repository import StoredRefunds
 
@@ -88,25 +89,75 @@ class Refunds:
 
         `seen` is what a callback said: it counts where the gateway shows nothing.
         """
-        if refund.origin is RefundOrigin.DISPUTE:
+        if refund.origin is RefundOrigin.DISPUTE or refund.dispute_id:
             return refund
         found = await self._gateway.find_refund(refund.gateway_order, refund.gateway_refund) or seen
+        if found is None and refund.state is RefundState.PENDING and refund.origin is RefundOrigin.SURPLUS:
+            found = await self._of_payment(refund)
+            if found is None and await is_disputed(self._stored.database, refund.order_id, refund.payment_id):
+                return await self._write(refund, replace(refund, due=self._after(_MAX_INTERVAL)))
         if found is None and refund.state is RefundState.PENDING and refund.origin is not RefundOrigin.GATEWAY:
             try:
                 found = await self._asked(refund)
             except GatewayRefused:
                 return await self._tried(refund, refund.attempt)
-        if found is None:
+        return refund if found is None else await self._agreed(refund, found)
+
+    async def reverse(self, refund: Refund) -> Refund:
+        """The refund that a bank has taken back: it failed after all, and the tenant has its credits again."""
+        if refund.state is not RefundState.SUCCEEDED:
             return refund
+        return await self._write(refund, replace(refund, state=RefundState.FAILED))
+
+    async def returned_by_gateway(self, refund: Refund, seen: GatewayRefund) -> Refund:
+        """A surplus that the gateway, or somebody in its dashboard, returns: we don't. Rings where we had, too."""
+        ours = await self._gateway.find_refund(refund.gateway_order, refund.gateway_refund)
+        if refund.dispute_id or (ours is not None and ours.status is not RefundStatus.FAILED):
+            report_returned_twice(refund)
+            return refund
+        return await self._agreed(refund, seen)
+
+    async def returned_by_bank(self, refund: Refund, dispute_id: str) -> Refund:
+        """A surplus that a bank has returned: we don't any more. Rings where it went back otherwise, too."""
+        for _ in range(_TRIES):
+            if refund.dispute_id == dispute_id:
+                break
+            done = replace(refund, state=RefundState.SUCCEEDED, dispute_id=dispute_id, due="")
+            refund = await self._write(refund, done)
+        else:
+            raise Unavailable("the refund kept changing", indeterminate=False)
+        if await self._of_payment(refund) is not None:  # after the write: nobody asks the gateway any more
+            report_returned_twice(refund)
+        return refund
+
+    async def not_returned_by_bank(self, refund: Refund, dispute_id: str) -> Refund:
+        """A surplus that a bank had returned, and has taken back: it is ours to return again."""
+        if refund.dispute_id != dispute_id:
+            return refund
+        again = replace(refund, state=RefundState.PENDING, dispute_id="", due=self._after(0))
+        return await self._write(refund, again)
+
+    async def _of_payment(self, refund: Refund) -> GatewayRefund | None:
+        """What returns a surplus at the gateway, whoever began it: the gateway itself, its dashboard, or we."""
+        for found in await self._gateway.refunds(refund.gateway_order):
+            is_ours = refund_of_gateway(found.refund_id) == refund.refund_id
+            if (is_ours or found.payment_id == refund.payment_id) and found.status is not RefundStatus.FAILED:
+                return found
+        return None
+
+    async def _asked(self, refund: Refund) -> GatewayRefund:
+        return await self._gateway.refund(
+            refund.gateway_order, refund.gateway_refund, refund.amount, refund.reason, refused=refund.tries
+        )
+
+    async def _agreed(self, refund: Refund, found: GatewayRefund) -> Refund:
+        """The refund after what the gateway shows of it."""
         if found.amount != refund.amount:
             count("RefundMismatch")
             raise GatewayError("the gateway's refund has another amount")
         if found.status is RefundStatus.FAILED and refund.state is RefundState.PENDING:
             return await self._tried(refund, refund.attempt + 1)
         return await self._decided(refund, found.status)
-
-    async def _asked(self, refund: Refund) -> GatewayRefund:
-        return await self._gateway.refund(refund.gateway_order, refund.gateway_refund, refund.amount, refund.reason)
 
     async def _tried(self, refund: Refund, attempt: int) -> Refund:
         """The refund after a try that failed: to be tried again later, or given up."""
@@ -168,6 +219,12 @@ def _credits(order: Order, counted: Paise, granted: MicroCredits) -> MicroCredit
     if not counted:
         return NOTHING
     return MicroCredits(max(0, granted * (order.refunded + counted) // order.amount - order.returned))
+
+
+def report_returned_twice(refund: Refund) -> None:
+    """Ring for money that went back through a bank and through the gateway, too: only people can get it again."""
+    count("PaymentReturnedTwice")
+    _logger.error("a disputed payment had been refunded", extra=_names(refund))
 
 
 def _report(before: Refund, after: Refund) -> None:

@@ -38,8 +38,8 @@ class CashfreeCallbacks:
     async def verify(self, callback: Callback) -> list[CallbackItem]:
         """See `receive.Verify`.
 
-        A timestamp may be a day old, because retries may repeat it. The payment's id identifies a repeated callback
-        for the 30 days that the outbox keeps it.
+        A timestamp may be a day old, because retries may repeat it. The payment's id and state identify a repeated
+        callback for the 30 days that the outbox keeps it: `PAYMENT_SUCCESS_WEBHOOK` may first come as PENDING.
         """
         if not _timely(callback) or not any(_signed(self._secret(newest), callback) for newest in (False, True)):
             raise invalid_signature()
@@ -67,10 +67,11 @@ def _timely(callback: Callback) -> bool:
 
 
 def _own_id(body: bytes) -> str:
-    """Type and payment, else the content's digest. Not `x-idempotency-key`, which is not signed."""
+    """Type, payment and its state, else the content's digest. Not `x-idempotency-key`, which is not signed."""
     try:
         content: Any = json.loads(body)
-        names = [content["type"], content["data"]["payment"]["cf_payment_id"]]
+        payment: Any = content["data"]["payment"]
+        names = [content["type"], payment["cf_payment_id"], payment["payment_status"]]
     except (ValueError, KeyError, TypeError, RecursionError):
         names = []
     if names and all(name and type(name) in (str, int) for name in names):
