@@ -117,7 +117,10 @@ class PaymentMachine(BuyingMachine):
                 if comes:
                     self.deliver(-1, faults)
 
-    @rule(which=WHICH, action=st.sampled_from(["refund", "dispute", "dispute_lost", "dispute_lost", "dispute_won"]))
+    @rule(
+        which=WHICH,
+        action=st.sampled_from(["refund", "dispute", "dispute_lost", "dispute_lost", "dispute_won", "arbitration_won"]),
+    )
     def reverse(self, which: int, action: str) -> None:
         """The payment of an order is refunded by hand at the gateway, or disputed."""
         for order in self.gateway_order(which):

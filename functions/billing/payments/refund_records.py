@@ -25,7 +25,7 @@ _SHARDS = 4
 _GATEWAYS_TURN = 60 * MINUTE
 """The gateway returns a second payment of one attempt by itself, mostly. We only ask where it has not."""
 
-_OWN = re.compile(r"((?:surplus|operator)[0-9a-f]{20})_r[0-9]{1,2}")
+_OWN = re.compile(r"((?:surplus|operator)[0-9a-f]{20})(?:_r[0-9]{1,2})?")
 
 
 class RefundOrigin(StrEnum):
@@ -100,6 +100,11 @@ def refund_of_gateway(gateway_refund: str) -> str:
     """The refund of an attempt's id, or of one that we did not choose."""
     own = _OWN.fullmatch(gateway_refund)
     return own[1] if own else gateway_refund
+
+
+def is_own(gateway_refund: str) -> bool:
+    """Whether we began a refund of this id."""
+    return _OWN.fullmatch(gateway_refund) is not None
 
 
 def refund_record(refund: Refund) -> Item:

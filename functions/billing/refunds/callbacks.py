@@ -171,7 +171,7 @@ class RefundCallbacks:
         return order
 
     async def _settled(self, order: Order, payment_id: str) -> tuple[Order, Refund | None]:
-        """The order, and the refund of the payment if that is surplus: this callback may have come before the payment's.
+        """The order, and the payment's refund if that is surplus. This callback may have come before the payment's.
 
         Raises UnprocessableError.
         """

@@ -53,15 +53,14 @@ class Dispute:
     @property
     def outcome(self) -> DisputeOutcome:
         """What the status says; a status that is not documented decides nothing."""
-        state = self.status.removeprefix(f"{self._stage}_")
-        if state in _LOST:
+        if self._state in _LOST:
             return DisputeOutcome.LOST
-        return DisputeOutcome.WON if state in _WON else DisputeOutcome.UNDECIDED
+        return DisputeOutcome.WON if self._state in _WON else DisputeOutcome.UNDECIDED
 
     @property
     def is_known(self) -> bool:
         """Whether the status is a documented one."""
-        return bool(self._stage) and self.status.removeprefix(f"{self._stage}_") in (*_OPEN, *_LOST, *_WON)
+        return self._state in (*_OPEN, *_LOST, *_WON)
 
     @property
     def rank(self) -> str:
@@ -72,7 +71,11 @@ class Dispute:
 
     @property
     def _stage(self) -> str:
-        return next((stage for stage in reversed(_STAGES) if self.status.startswith(f"{stage}_")), "")
+        return next((stage for stage in _STAGES if self.status.startswith(f"{stage}_")), "")
+
+    @property
+    def _state(self) -> str:
+        return self.status.removeprefix(f"{self._stage}_") if self._stage else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from functions.billing.payments.gateway import (
     RefundStatus,
 )
 from functions.billing.payments.records import UNPAID, Order
-from functions.billing.payments.refund_records import Refund, RefundOrigin, RefundState, refund_of_gateway
+from functions.billing.payments.refund_records import Refund, RefundOrigin, RefundState, is_own, refund_of_gateway
 from functions.billing.payments.repository import Orders
 from functions.billing.refunds.disputes import is_disputed
 from functions.billing.refunds.errors import more_than_paid, not_paid
@@ -140,8 +140,9 @@ class Refunds:
     async def _of_payment(self, refund: Refund) -> GatewayRefund | None:
         """What returns a surplus at the gateway, whoever began it: the gateway itself, its dashboard, or we."""
         for found in await self._gateway.refunds(refund.gateway_order):
-            is_ours = refund_of_gateway(found.refund_id) == refund.refund_id
-            if (is_ours or found.payment_id == refund.payment_id) and found.status is not RefundStatus.FAILED:
+            is_this = refund_of_gateway(found.refund_id) == refund.refund_id
+            is_others = found.payment_id == refund.payment_id and not is_own(found.refund_id)
+            if (is_this or is_others) and found.status is not RefundStatus.FAILED:
                 return found
         return None
 

@@ -5,6 +5,7 @@ https://www.cashfree.com/docs/api-reference/payments/latest/payments/webhooks
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import json
 import random
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from local.fakes.cashfree.state import FakeOrder, FakePayment, FakeRefund, JsonObject, now_text
+from local.fakes.cashfree.limits import JsonObject
+from local.fakes.cashfree.state import FakeOrder, FakePayment, FakeRefund, error_details, now_text
 
 _TRIES = 5
 _RETRY_SECONDS = 0.5
@@ -42,40 +44,79 @@ class GatewayCallback:
 def payment_event(order: FakeOrder, payment: FakePayment) -> JsonObject:
     """A payment succeeded, failed or was abandoned."""
     data = {
-        "order": {"order_id": order.order_id, "order_amount": order.amount, "order_currency": order.currency},
+        "order": {
+            "order_id": order.order_id,
+            "order_amount": order.amount,
+            "order_currency": order.currency,
+            "order_tags": None,
+        },
         "payment": payment.json,
         "customer_details": order.customer,
+        "payment_gateway_details": {"gateway_name": "CASHFREE", "gateway_payment_id": payment.payment_id},
+        "payment_offers": None,
     }
+    if payment.status != "SUCCESS":
+        data["error_details"] = error_details(payment.status)
     kind = _TYPES.get(payment.status, "PAYMENT_USER_DROPPED_WEBHOOK")
     return {"type": kind, "event_time": now_text(), "data": data}
 
 
 def refund_event(refund: FakeRefund) -> JsonObject:
-    """A refund was decided."""
-    return {"type": "REFUND_STATUS_WEBHOOK", "event_time": now_text(), "data": {"refund": refund.json}}
+    """A refund was decided. The gateway's own ids are numbers here."""
+    numbers = {"cf_refund_id": int(refund.reference), "cf_payment_id": int(refund.payment_id)}
+    more = {"requested_speed": "STANDARD", "processed_speed": "STANDARD", "service_charge": 0.0, "service_tax": 0.0}
+    content = {**refund.json, **numbers, "entity": "Refund", **more}
+    return {"type": "REFUND_STATUS_WEBHOOK", "event_time": now_text(), "data": {"refund": content}}
 
 
-def dispute_event(order: FakeOrder, payment: FakePayment, kind: str, status: str, dispute_id: str) -> JsonObject:
+def auto_refund_event(refund: FakeRefund) -> JsonObject:
+    """The gateway has returned a payment by itself: the refund has its number, and none of the merchant's ids."""
+    content: JsonObject = {
+        name: value for name, value in refund.json.items() if name not in ("refund_id", "refund_note")
+    }
+    content |= {
+        "event": "AUTO-REFUND",
+        "cf_refund_id": int(refund.reference),
+        "cf_payment_id": refund.payment_id,
+        "bank_reference": f"bank{refund.payment_id}",
+        "refund_reason": refund.note,
+        "refund_charge": 0,
+    }
+    return {"type": "AUTO_REFUND_STATUS_WEBHOOK", "event_time": now_text(), "data": {"auto_refund": content}}
+
+
+def dispute_event(order: FakeOrder, payment: FakePayment, kind: str, status: str, moment: str) -> JsonObject:
     """A bank took a buyer's side, for now (DISPUTE_CREATED) or in the end (DISPUTE_CLOSED)."""
     dispute = {
-        "dispute_id": dispute_id,
-        "dispute_type": "CHARGEBACK",
+        "dispute_id": f"9{payment.payment_id}",
+        "dispute_type": status.partition("_MERCHANT_")[0].removesuffix("_CREATED"),
         "reason_code": "1402",
         "reason_description": "Simulated",
         "dispute_amount": payment.amount,
+        "dispute_amount_currency": payment.currency,
+        "created_at": moment,
+        "updated_at": moment,
+        "respond_by": moment,
         "dispute_status": status,
-        "created_at": now_text(),
-        "updated_at": now_text(),
+        "cf_dispute_remarks": "Simulated",
+        "dispute_action_on": "MERCHANT",
     }
     details = {
         "order_id": order.order_id,
         "order_amount": order.amount,
         "order_currency": order.currency,
-        "cf_payment_id": payment.payment_id,
+        "cf_payment_id": int(payment.payment_id),
         "payment_amount": payment.amount,
         "payment_currency": payment.currency,
     }
-    return {"type": kind, "event_time": now_text(), "data": {"dispute": dispute, "order_details": details}}
+    people = {f"customer_{name}": order.customer.get(f"customer_{name}") for name in ("name", "phone", "email")}
+    data = {"dispute": dispute, "order_details": details, "customer_details": people}
+    return {"type": kind, "event_time": now_text(), "data": data}
+
+
+def test_event() -> JsonObject:
+    """The event with which the dashboard tries a URL."""
+    return {"type": "WEBHOOK", "event_time": now_text(), "data": {"test_object": {"test_key": "test_value"}}}
 
 
 def signed(event: JsonObject, secret_key: str) -> GatewayCallback:
@@ -88,6 +129,8 @@ def signed(event: JsonObject, secret_key: str) -> GatewayCallback:
         "x-webhook-signature": base64.b64encode(digest).decode(),
         "x-webhook-timestamp": stamp,
         "x-webhook-version": "2025-01-01",
+        "x-webhook-attempt": "1",
+        "x-idempotency-key": base64.b64encode(hashlib.sha256(body).digest()).decode(),
     }
     return GatewayCallback(body, headers)
 

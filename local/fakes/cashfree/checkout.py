@@ -9,11 +9,13 @@ from jinja2 import Environment
 from local.fakes.cashfree.callbacks import (
     CallbackTiming,
     GatewayCallbacks,
+    auto_refund_event,
     dispute_event,
     payment_event,
     refund_event,
 )
-from local.fakes.cashfree.state import CashfreeState, FakeOrder, FakePayment, FakeRefund, JsonObject
+from local.fakes.cashfree.limits import JsonObject
+from local.fakes.cashfree.state import CashfreeState, FakeOrder, FakePayment, FakeRefund
 
 CHECKOUT = "/checkout/"
 _PAGE = Path(__file__).with_name("checkout.html")
@@ -31,9 +33,11 @@ class Checkout:
             "drop": lambda order: self._paid(order, "USER_DROPPED"),
             "pay_twice": lambda order: [*self._paid(order, "SUCCESS"), *self._paid(order, "SUCCESS")],
             "refund": self._refunded,
+            "auto_refund": self._auto_refunded,
             "dispute": lambda order: self._disputed(order, "DISPUTE_CREATED", "CHARGEBACK_CREATED"),
             "dispute_lost": lambda order: self._disputed(order, "DISPUTE_CLOSED", "CHARGEBACK_MERCHANT_LOST"),
             "dispute_won": lambda order: self._disputed(order, "DISPUTE_CLOSED", "CHARGEBACK_MERCHANT_WON"),
+            "arbitration_won": lambda order: self._disputed(order, "DISPUTE_CLOSED", "ARBITRATION_MERCHANT_WON"),
         }
 
     def act(self, order: FakeOrder, action: str) -> None:
@@ -48,7 +52,7 @@ class Checkout:
         app.router.add_post(CHECKOUT + "{session_id}", self._submit)
 
     def _paid(self, order: FakeOrder, status: str) -> list[JsonObject]:
-        payment = FakePayment(self._state.number(), status, order.amount, order.currency)
+        payment = FakePayment(self._state.number(), order.order_id, status, order.amount, order.currency)
         order.payments.append(payment)
         if status == "SUCCESS":
             order.status = "PAID"
@@ -65,9 +69,19 @@ class Checkout:
         order.refunds[refund.refund_id] = refund
         return [refund_event(refund)]
 
+    def _auto_refunded(self, order: FakeOrder) -> list[JsonObject]:
+        """The gateway returns the last payment by itself, as it does with a second one of the same order."""
+        paid, number = _last_success(order), self._state.number()
+        if paid is None:
+            return []
+        why, kind = "Multiple payments were performed against same order.", "PAYMENT_AUTO_REFUND"
+        refund = FakeRefund(number, order.order_id, paid.payment_id, paid.amount, why, "SUCCESS", number, kind)
+        order.refunds[refund.refund_id] = refund
+        return [auto_refund_event(refund)]
+
     def _disputed(self, order: FakeOrder, kind: str, status: str) -> list[JsonObject]:
         paid = _last_success(order)
-        return [dispute_event(order, paid, kind, status, f"9{paid.payment_id}")] if paid else []
+        return [dispute_event(order, paid, kind, status, self._state.later())] if paid else []
 
     async def _show(self, request: web.Request) -> web.Response:
         return self._page(self._found(request))

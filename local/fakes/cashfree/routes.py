@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from local.fakes.cashfree.callbacks import GatewayCallbacks, refund_event
-from local.fakes.cashfree.state import CashfreeState, FakeOrder, FakeRefund, GatewayFaultKind, JsonObject
+from local.fakes.cashfree.limits import JsonObject, check_refund
+from local.fakes.cashfree.state import CashfreeState, FakeOrder, FakeRefund, GatewayFaultKind
 
 API = "/pg"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,6 +29,7 @@ class ApiRoutes:
             ("GET", "/orders/{order_id}", self._get),
             ("GET", "/orders/{order_id}/payments", self._payments),
             ("POST", "/orders/{order_id}/refunds", self._refund),
+            ("GET", "/orders/{order_id}/refunds", self._refunds),
             ("GET", "/orders/{order_id}/refunds/{refund_id}", self._get_refund),
         ):
             app.router.add_route(method, API + path, self._guarded(handler))
@@ -44,18 +46,39 @@ class ApiRoutes:
             fault = self._state.fault_of(f"{request.method} {request.path}")
             if fault and fault.kind is GatewayFaultKind.DOWN:
                 return _error(503, "api_error", "try again")
+            if fault and fault.kind is GatewayFaultKind.LIMITED:
+                return _error(429, "rate_limit_error", "Too many requests from IP. Check headers")
             if fault and fault.kind is GatewayFaultKind.SLOW:
                 await asyncio.sleep(fault.seconds)
-            answer = await handler(request)
+            answer = await self._repeatable(request, handler)
             return _broken(request, answer, fault.kind) if fault else answer
 
         return guarded
+
+    async def _repeatable(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """The answer, which is kept for whoever asks again with the same key: also one that refused."""
+        key = request.headers.get("x-idempotency-key", "")
+        if request.method != "POST" or not key:
+            return await handler(request)
+        wanted = await request.json()
+        if key not in self._state.answers:
+            answer = await handler(request)
+            text = str(answer.text) if isinstance(answer, web.Response) else ""
+            self._state.answers[key] = (wanted, answer.status, text)
+            return answer
+        body, status, text = self._state.answers[key]
+        if body != wanted:
+            return _error(422, "idempotency_error", "another body with the same key", "request_invalid")
+        headers = {"x-idempotency-replayed": "true"}
+        return web.json_response(text=text, status=status, headers=headers)
 
     async def _create(self, request: web.Request) -> web.Response:
         wanted: JsonObject = await request.json()
         with self._state.lock:
             if wanted.get("order_id") in self._state.orders:
-                return _error(409, "invalid_request_error", "order with same id is already present")
+                return _error(
+                    409, "invalid_request_error", "order with same id is already present", "order_already_exists"
+                )
             try:
                 return web.json_response(self._state.add_order(wanted).json)
             except (KeyError, TypeError, ValueError) as error:
@@ -67,12 +90,16 @@ class ApiRoutes:
 
     async def _payments(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        return web.json_response([payment.json for payment in order.payments]) if order else _unknown()
+        return web.json_response([payment.entity for payment in order.payments]) if order else _unknown()
 
     async def _refund(self, request: web.Request) -> web.Response:
         order, wanted = self._order(request), await request.json()
         if order is None:
             return _unknown()
+        try:
+            check_refund(wanted)
+        except (KeyError, TypeError, ValueError) as error:
+            return _error(400, "invalid_request_error", f"{error} is missing or invalid")
         with self._state.lock:
             if wanted["refund_id"] in order.refunds:
                 return _error(409, "invalid_request_error", "refund with same id is already present")
@@ -90,19 +117,24 @@ class ApiRoutes:
             order.refunds[refund.refund_id] = refund
         if refund.status != "PENDING":
             self._callbacks.send(refund_event(refund))
-        return web.json_response(refund.json)
+        return web.json_response(refund.entity)
+
+    async def _refunds(self, request: web.Request) -> web.Response:
+        order = self._order(request)
+        return web.json_response([each.entity for each in order.refunds.values()]) if order else _unknown()
 
     async def _get_refund(self, request: web.Request) -> web.Response:
         order = self._order(request)
         refund = order.refunds.get(request.match_info["refund_id"]) if order else None
-        return web.json_response(refund.json) if refund else _unknown()
+        return web.json_response(refund.entity) if refund else _unknown()
 
     def _order(self, request: web.Request) -> FakeOrder | None:
         return self._state.orders.get(request.match_info["order_id"])
 
 
-def _error(status: int, kind: str, message: str) -> web.Response:
-    return web.json_response({"message": message, "code": "request_failed", "type": kind}, status=status)
+def _error(status: int, kind: str, message: str, code: str = "request_failed") -> web.Response:
+    headers = {"x-ratelimit-retry": "4" if status == 429 else "0", "x-ratelimit-type": "app_id"}
+    return web.json_response({"message": message, "code": code, "type": kind}, status=status, headers=headers)
 
 
 def _unknown() -> web.Response:

@@ -171,13 +171,14 @@ class BuyingMachine(RuleBasedStateMachine):
         paid = [
             each.amount for each in refunds if each.status == "SUCCESS" and not each.refund_id.startswith("surplus")
         ]
-        lost = {
-            found["dispute"]["dispute_id"]: found["dispute"]["dispute_amount"]
-            for found in (callback.content["data"] for callback in self.callbacks)
-            if "dispute" in found
-            and found["dispute"]["dispute_status"].endswith("_LOST")
-            and order_of_gateway(found["order_details"]["order_id"]) == order_id
-        }
+        lost: dict[str, float] = {}
+        for found in (callback.content["data"] for callback in self.callbacks):
+            if "dispute" in found and order_of_gateway(found["order_details"]["order_id"]) == order_id:
+                dispute = found["dispute"]
+                if dispute["dispute_status"].endswith("_LOST"):
+                    lost[dispute["dispute_id"]] = dispute["dispute_amount"]
+                if dispute["dispute_status"].endswith("_WON"):
+                    lost.pop(dispute["dispute_id"], None)
         return sum(round(amount * 100) for amount in [*paid, *lost.values()])
 
     def clean(self) -> None:

@@ -54,6 +54,7 @@ class Purchases:
 
     def __post_init__(self) -> None:
         state = self.cashfree.state
+        state.clock = lambda: self.now / SECOND
         self.account = CashfreeAccount(state.app_id, state.secret_key, "sandbox", self.cashfree.api_url)
         self.database = Database(self.dynamodb, self.tables.stage)
         self._client = SafeClient(allow_loopback=True)

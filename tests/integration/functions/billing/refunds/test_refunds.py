@@ -11,10 +11,10 @@ from callmissed.errors import ApiError
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import CREDIT
 from functions.billing.payments.records import OrderStatus
-from functions.billing.payments.refund_records import RefundOrigin, RefundState
+from functions.billing.payments.refund_records import RefundState
 from functions.billing.refunds.service import MAX_TRIES
 from local.fakes.cashfree.fake import FakeCashfree
-from tests.support.billing.purchases import SETTLED, SURPLUS, Purchases
+from tests.support.billing.purchases import Purchases
 from tests.support.faults import Fault
 from tests.support.logs import metrics_of
 
@@ -304,34 +304,3 @@ async def test_sweep_ends_in_time(purchases: Purchases, cashfree: FakeCashfree) 
     purchases.now += 6 * MINUTE
     sweep._clock = clock  # type: ignore[assignment]
     assert (await sweep.run(purchases.now)).seen == 1  # type: ignore[arg-type]
-
-
-async def test_surplus_payment_is_given_back_without_credits(purchases: Purchases, cashfree: FakeCashfree) -> None:
-    order = await purchases.buy()
-    callbacks = purchases.pay(order, "pay_twice")
-    assert await purchases.receive(*callbacks, *callbacks) == []
-    assert await purchases.states(order) == [SETTLED, SURPLUS]
-
-    assert (await purchases.sweep_refunds()).succeeded == 1
-
-    (refund,) = await purchases.refunds(order)
-    assert (refund.origin, refund.counted, refund.credits) == (RefundOrigin.SURPLUS, 0, 0)
-    assert purchases.paid_back(order) == 99.0
-    assert await purchases.receive(*purchases.callbacks()) == []
-    assert await purchases.sums(order) == ("paid", 0, 0, 0)
-    assert await purchases.credits() == 100
-    assert (await purchases.refund(order)).state is RefundState.SUCCEEDED
-    assert purchases.paid_back(order) == 198.0
-
-
-async def test_surplus_of_an_earlier_session_goes_back_there(purchases: Purchases, cashfree: FakeCashfree) -> None:
-    first = await purchases.buy()
-    purchases.now += 15 * MINUTE
-    second = await purchases.payments.retry(purchases.tenant, first.order_id)
-    await purchases.receive(*purchases.pay(second))
-    await purchases.receive(*purchases.pay(first))
-
-    assert (await purchases.sweep_refunds()).succeeded == 1
-
-    assert [paid.refunded for paid in map(cashfree.order, second.gateway_orders)] == [0, 99.0]
-    assert (await purchases.refund(second)).gateway_order == second.gateway_order

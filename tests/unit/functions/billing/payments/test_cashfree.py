@@ -28,6 +28,8 @@ from local.fakes.cashfree.fake import FakeCashfree
 
 BUYER = Customer("tnt_1", "Ada", "ada@example.com", "9999999999")
 AMOUNT = Paise(9_950)
+NOW = 1_795_600_000
+EXPIRES = Micros((NOW + 30 * 60) * 1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,8 @@ def serving() -> Iterator[FakeCashfree]:
 @pytest.fixture
 def cashfree(serving: FakeCashfree) -> FakeCashfree:
     serving.state.orders.clear()
+    serving.state.answers.clear()
+    serving.state.clock = lambda: NOW
     serving.state.faults.clear()
     return serving
 
@@ -93,7 +97,7 @@ def asking(client: SafeClient, url: str) -> Cashfree:
 
 
 async def create(gateway: Cashfree, amount: Paise = AMOUNT, return_url: str = "") -> PaymentSession:
-    return await gateway.create_order("cm_1", amount, "INR", BUYER, expires=Micros(0), return_url=return_url)
+    return await gateway.create_order("cm_1", amount, "INR", BUYER, expires=EXPIRES, return_url=return_url)
 
 
 async def test_order_is_created_and_read(gateway: Cashfree, cashfree: FakeCashfree) -> None:
@@ -103,7 +107,7 @@ async def test_order_is_created_and_read(gateway: Cashfree, cashfree: FakeCashfr
     assert (session.session_id, session.reference) == (made.session_id, made.reference)
     assert (made.amount, made.currency, made.return_url) == (99.5, "INR", "https://console/billing")
     assert made.customer == {
-        "customer_id": "tnt_1",
+        "customer_id": "tnt1",
         "customer_name": "Ada",
         "customer_email": "ada@example.com",
         "customer_phone": "9999999999",

@@ -13,7 +13,13 @@ PAYMENT = (
     ' "payment_group": "upi"}'
 )
 REFUND = {"order_id": "cm_1", "refund_id": "op1", "refund_status": "SUCCESS", "refund_amount": 5}
-ORDER = {"order_amount": 99, "order_currency": "INR", "payment_session_id": "session_1", "cf_order_id": 77}
+ORDER = {
+    "order_amount": 99,
+    "order_currency": "INR",
+    "order_status": "ACTIVE",
+    "payment_session_id": "session_1",
+    "cf_order_id": 77,
+}
 
 
 def payment(amount: str = "99.00", **changes: Any) -> Any:
