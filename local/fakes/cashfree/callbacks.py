@@ -114,7 +114,7 @@ def dispute_event(order: FakeOrder, payment: FakePayment, kind: str, status: str
     return {"type": kind, "event_time": now_text(), "data": data}
 
 
-def test_event() -> JsonObject:
+def trial_event() -> JsonObject:
     """The event with which the dashboard tries a URL."""
     return {"type": "WEBHOOK", "event_time": now_text(), "data": {"test_object": {"test_key": "test_value"}}}
 

@@ -183,8 +183,9 @@ def by_twilio(url: str, form: Sequence[tuple[str, str]], token: str = TOKEN) -> 
     return urlencode(form).encode(), headers
 
 
-def payment(id: int | str = 5114, type: str = "PAYMENT_SUCCESS_WEBHOOK") -> bytes:
-    data = {"order": {"order_id": "cm_8b1f", "order_amount": 1180.0}, "payment": {"cf_payment_id": id}}
+def payment(id: int | str = 5114, type: str = "PAYMENT_SUCCESS_WEBHOOK", *, status: str = "SUCCESS") -> bytes:
+    content = {"cf_payment_id": id, "payment_status": status}
+    data = {"order": {"order_id": "cm_8b1f", "order_amount": 1180.0}, "payment": content}
     return json.dumps({"type": type, "event_time": "2026-11-25T09:30:00+05:30", "data": data}).encode()
 
 

@@ -77,6 +77,22 @@ async def test_order_stays_when_the_gateway_fails(purchases: Purchases, cashfree
     assert f"{order_id}_r2" not in cashfree.state.orders
 
 
+@pytest.mark.parametrize("minutes", [1, 6, 13.99])
+async def test_attempt_may_be_asked_for_again_as_long_as_it_is_young(
+    purchases: Purchases, cashfree: FakeCashfree, minutes: float
+) -> None:
+    """The gateway wants more than a quarter of an hour until an order expires."""
+    order_id = new_order_id()
+    cashfree.fault("down", "/orders")
+    with pytest.raises(ApiError):
+        await purchases.buy(order_id=order_id)
+
+    purchases.now += int(minutes * MINUTE)
+
+    assert await retry(purchases, order_id) == cashfree.order(order_id).session_id
+    assert f"{order_id}_r2" not in cashfree.state.orders
+
+
 async def test_session_that_was_lost_and_is_old_is_not_given_out(purchases: Purchases, cashfree: FakeCashfree) -> None:
     order_id = new_order_id()
     cashfree.fault("lost", "/orders")

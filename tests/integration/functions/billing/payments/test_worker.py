@@ -1,10 +1,12 @@
 """The worker of the queue `payments`: one callback fails alone, and what is none of ours is passed over."""
 
+import copy
 import json
 from typing import Any
 
 import pytest
 
+from local.fakes.cashfree.callbacks import trial_event
 from tests.support.billing.purchases import Purchases
 from tests.support.faults import Fault, FaultyDynamoDB
 from tests.support.logs import metrics_of, written_logs
@@ -52,6 +54,33 @@ async def test_seven_decimals_of_nothing_are_no_difference(purchases: Purchases)
     assert await purchases.receive(json.dumps(callback).replace('"AMOUNT"', "99.0000000")) == []
 
     assert await purchases.credits() == 100
+
+
+async def test_success_that_is_pending_first_is_credited_when_it_succeeds(purchases: Purchases) -> None:
+    """A bank that is late: the callback's type says success, but only its payment's status counts."""
+    order = await purchases.buy()
+    (success,) = purchases.pay(order)
+    pending = copy.deepcopy(success)
+    pending["data"]["payment"]["payment_status"] = "PENDING"
+
+    assert await purchases.receive(pending) == []
+    assert (await purchases.credits(), await purchases.states(order)) == (0, [])
+
+    assert await purchases.receive(success, pending) == []
+    assert await purchases.credits() == 100
+
+
+@pytest.mark.parametrize("kind", ["PAYMENT_CHARGES_WEBHOOK", "INSTRUMENT_ACTIVE_WEBHOOK", "SETTLEMENT_SUCCESS"])
+async def test_callbacks_that_move_no_money_are_passed_over(
+    purchases: Purchases, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    order = await purchases.buy()
+    (success,) = purchases.pay(order)
+
+    assert await purchases.receive({**success, "type": kind}, trial_event()) == []
+
+    assert metrics_of(capsys.readouterr().out, "PaymentCallbackPassedOver") == [1, 1]
+    assert await purchases.credits() == 0
 
 
 async def test_other_callbacks_are_passed_over(purchases: Purchases, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from callmissed.aws.secrets import RecentEnvironment
 from callmissed.clock import MINUTE, SECOND
+from local.fakes.cashfree.callbacks import signed, trial_event
 from tests.support.webhooks.callbacks import CASHFREE, CASHFREE_SECRET, NOW, CallbacksApi, by_cashfree, payment
 
 DAY = 24 * 60 * MINUTE
@@ -39,6 +40,22 @@ async def test_another_payment_or_another_outcome_is_another_callback(callbacks_
         assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body))).status == 200
 
     assert len(await callbacks_api.outbox()) == 6
+
+
+async def test_payment_that_succeeds_after_it_was_pending_is_another_callback(callbacks_api: CallbacksApi) -> None:
+    """A bank that is late: `PAYMENT_SUCCESS_WEBHOOK` comes as PENDING first."""
+    bodies = [payment(1, status=status) for status in ("PENDING", "SUCCESS", "PENDING", "SUCCESS")]
+    for body in bodies:
+        assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body))).status == 200
+
+    assert sorted(await callbacks_api.texts()) == sorted(body.decode() for body in bodies[:2])
+
+
+async def test_test_trial_event_is_taken(callbacks_api: CallbacksApi) -> None:
+    callback = signed(trial_event(), CASHFREE_SECRET)
+    headers = callback.headers | by_cashfree(callback.body)
+
+    assert (await callbacks_api.post(CASHFREE, callback.body, headers)).status == 200
 
 
 @pytest.mark.parametrize("id", ["null", '""', "{}", "true"])

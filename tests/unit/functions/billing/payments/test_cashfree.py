@@ -116,6 +116,68 @@ async def test_order_is_created_and_read(gateway: Cashfree, cashfree: FakeCashfr
     assert gateway.environment == "sandbox"
 
 
+@pytest.mark.parametrize(
+    ("customer", "sent"),
+    [
+        (Customer("tnt_1", "Ada", "ada@example.com", "+919876543210"), {"customer_phone": "9876543210"}),
+        (Customer("tnt_1", "Ada", "ada@example.com", "9876543210"), {"customer_phone": "9876543210"}),
+        (Customer("tnt_1", "Ada", "ada@example.com", "+14155550100"), {}),
+        (Customer("tnt_1", "Ada", "ada@example.com", ""), {}),
+        (Customer("tnt_1", "Al", "ada@example.com", ""), {"customer_name": None}),
+        (Customer("tnt_1", "", "", ""), {"customer_name": None, "customer_email": None}),
+        (Customer("tnt_1", "A" * 101, "a@" + "b" * 99, ""), {"customer_name": None, "customer_email": None}),
+        (Customer("tnt-" + "x_" * 20, "Ada", "ada@example.com", ""), {"customer_id": "tnt" + "x" * 20}),
+    ],
+)
+async def test_what_the_gateway_would_refuse_is_not_sent(
+    gateway: Cashfree, cashfree: FakeCashfree, customer: Customer, sent: dict[str, str | None]
+) -> None:
+    await gateway.create_order("cm_1", AMOUNT, "INR", customer, expires=EXPIRES, return_url="https://x/" + "y" * 250)
+
+    expected = {
+        "customer_id": "tnt1",
+        "customer_name": "Ada",
+        "customer_email": "ada@example.com",
+        "customer_phone": "9999999999",
+    }
+    made = cashfree.order("cm_1")
+    assert made.customer == {name: text for name, text in (expected | sent).items() if text is not None}
+    assert made.return_url == ""
+
+
+@pytest.mark.parametrize("minutes", [15, 30 * 24 * 60])
+async def test_order_that_expires_too_soon_or_too_late_is_refused(gateway: Cashfree, minutes: int) -> None:
+    expires = Micros((NOW + minutes * 60) * 1_000_000)
+    with pytest.raises(GatewayRefused):
+        await gateway.create_order("cm_1", AMOUNT, "INR", BUYER, expires=expires, return_url="")
+
+
+async def test_repeat_with_other_details_finds_the_order(gateway: Cashfree, cashfree: FakeCashfree) -> None:
+    """Somebody has changed the name meanwhile: another body under the same key is a 422."""
+    session = await create(gateway)
+    renamed = Customer("tnt_1", "Ada Lovelace", "ada@example.com", "")
+    again = await gateway.create_order("cm_1", AMOUNT, "INR", renamed, expires=EXPIRES, return_url="")
+    assert again == session
+    assert cashfree.order("cm_1").customer["customer_name"] == "Ada"
+
+
+async def test_order_that_exists_is_found_without_the_gateways_memory(
+    gateway: Cashfree, cashfree: FakeCashfree
+) -> None:
+    session = await create(gateway)
+    cashfree.state.answers.clear()  # keys are forgotten after a day: now it is a 409
+    assert await create(gateway) == session
+
+
+@pytest.mark.parametrize("status", ["EXPIRED", "TERMINATED", "TERMINATION_REQUESTED"])
+async def test_order_that_can_not_be_paid_is_no_session(gateway: Cashfree, cashfree: FakeCashfree, status: str) -> None:
+    await create(gateway)
+    cashfree.order("cm_1").status = status
+    cashfree.state.answers.clear()
+    with pytest.raises(GatewayError, match="can't be paid"):
+        await create(gateway)
+
+
 async def test_order_that_exists_is_found(gateway: Cashfree) -> None:
     assert await create(gateway) == await create(gateway)
     with pytest.raises(GatewayError):
@@ -150,13 +212,53 @@ async def test_refund_is_made_once_under_its_id(gateway: Cashfree, cashfree: Fak
         await gateway.refund("cm_unknown", "rf2", Paise(1), "")
 
 
+async def test_refusal_is_decided_anew(gateway: Cashfree, cashfree: FakeCashfree) -> None:
+    """The gateway repeats its answer, also a refusal, to who asks again with the same key."""
+    await create(gateway)
+    with pytest.raises(GatewayRefused):
+        await gateway.refund("cm_1", "rf1", Paise(50), "too early")
+    cashfree.act("cm_1", "pay")
+    with pytest.raises(GatewayRefused):
+        await gateway.refund("cm_1", "rf1", Paise(50), "too early")
+
+    refund = await gateway.refund("cm_1", "rf1", Paise(50), "too early", refused=1)
+
+    assert refund.status is RefundStatus.SUCCEEDED
+    assert await gateway.refund("cm_1", "rf1", Paise(50), "too early", refused=2) == refund
+    assert await gateway.refund("cm_1", "rf1", Paise(50), "another note", refused=1) == refund
+    assert len(cashfree.order("cm_1").refunds) == 1
+
+
+async def test_note_that_is_too_short_is_left_out(gateway: Cashfree, cashfree: FakeCashfree) -> None:
+    await create(gateway)
+    cashfree.act("cm_1", "pay")
+    for number, note in enumerate(("", "no", "why")):
+        await gateway.refund("cm_1", f"rf{number}", Paise(50), note)
+    assert [each.note for each in cashfree.order("cm_1").refunds.values()] == ["", "", "why"]
+
+
+async def test_refunds_of_an_order(gateway: Cashfree, cashfree: FakeCashfree) -> None:
+    assert await gateway.refunds("cm_1") == []
+    await create(gateway)
+    assert await gateway.refunds("cm_1") == []
+    cashfree.act("cm_1", "pay")
+    await gateway.refund("cm_1", "rf1", Paise(50), "")
+    cashfree.act("cm_1", "auto_refund")
+
+    ours, theirs = await gateway.refunds("cm_1")
+
+    (payment,) = await gateway.payments("cm_1")
+    assert (ours.refund_id, ours.amount, ours.payment_id) == ("rf1", 50, payment.payment_id)
+    assert (theirs.amount, theirs.payment_id) == (AMOUNT, payment.payment_id)
+
+
 async def test_refund_that_is_refused_as_a_copy_of_nothing(client: SafeClient) -> None:
     async with answering({}, 409, get=404) as server:
         with pytest.raises(GatewayRefused):
             await asking(client, server.url).refund("cm_1", "rf1", Paise(1), "")
 
 
-@pytest.mark.parametrize("fault", ["down", "lost", "garbled", "slow"])
+@pytest.mark.parametrize("fault", ["down", "limited", "lost", "garbled", "slow"])
 async def test_gateway_without_an_answer(gateway: Cashfree, cashfree: FakeCashfree, fault: str) -> None:
     cashfree.fault(fault, times=99, seconds=1.0)
     with pytest.raises(GatewayUnavailable):
@@ -191,7 +293,8 @@ async def test_key_of_a_request_is_the_same_in_every_run(client: SafeClient) -> 
             await gateway.refund("cm_1", "rf1", Paise(1), "")
         first, second, refund = server.seen
     assert first == second == (gateway_key("cm_1"), "app", "2025-01-01")
-    assert refund[0] == gateway_key("rf1") != first[0]
+    assert refund == (gateway_key("rf1"), "app", "2025-01-01")
+    assert refund[0] != first[0]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 422])
