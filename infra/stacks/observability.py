@@ -62,6 +62,7 @@ def _alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec
     yield from _ledger_alarms(metrics)
     yield from _function_alarms(metrics, declared.served)
     yield from _payment_alarms(metrics)
+    yield from _rare_alarms(metrics)
     yield from _callback_alarms(metrics)
     yield from _dead_letter_alarms(metrics, declared)
     yield from _queue_alarms(metrics, declared.queues)
@@ -108,7 +109,14 @@ def _payment_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
         "RefundFailed": "A refund failed for good, or was reversed. Its credits were given back.",
         "RefundMismatch": "The gateway shows a refund with another amount than ours.",
         "RefundOverdue": "The gateway has not decided a refund for a week.",
-        "PaymentReturnedTwice": "A bank took back the money of a payment that was refunded, too.",
+    }.items():
+        yield AlarmSpec(name, metrics.counted(name), meaning)
+
+
+def _rare_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
+    """Of what hardly ever happens: the dashboard has no room for it."""
+    for name, meaning in {
+        "PaymentReturnedTwice": "The money of a payment went back twice: by a refund and by a bank, or by two refunds.",
         "GatewayStatusUnknown": "The gateway shows a status that it does not document. It is not taken for final.",
         "SubscriptionSweepFailures": "A plan's period could not be ended, or its change not be completed.",
     }.items():

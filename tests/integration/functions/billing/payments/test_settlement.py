@@ -294,6 +294,6 @@ async def test_second_payment_whose_callback_never_comes_goes_back_a_day_later(p
     assert (await purchases.sweep(61)).seen == 1
 
     assert await purchases.states(order) == [SETTLED, SURPLUS]
-    assert (await purchases.sweep_refunds(1)).seen == 1
+    assert (await purchases.sweep_refunds(61)).seen == 1
     assert [refund.state for refund in await purchases.refunds(order)] == [RefundState.SUCCEEDED]
     assert (await purchases.sweep(7 * 24 * 60)).seen == 0
