@@ -20,7 +20,7 @@ from functions.billing.payments.cashfree_answers import (
     text_of,
 )
 from functions.billing.payments.gateway import GatewayRefund, RefundStatus
-from functions.billing.payments.records import UNPAID, Order, order_of_gateway
+from functions.billing.payments.records import UNPAID, Order, PaymentState, order_of_gateway
 from functions.billing.payments.refund_records import (
     Refund,
     RefundOrigin,
@@ -175,9 +175,11 @@ class RefundCallbacks:
 
         Raises UnprocessableError.
         """
+        state = await self._orders.payment(order.order_id, payment_id)
+        if state is PaymentState.MISMATCH:  # nothing was granted for it, and people return it
+            return order, None
         surplus = await self._stored.find(order.order_id, surplus_id(order.order_id, payment_id))
-        is_new = order.status in UNPAID or await self._orders.payment(order.order_id, payment_id) is None
-        if surplus is None and is_new:
+        if surplus is None and (order.status in UNPAID or state is None):
             order = await self._refreshed(order)
             surplus = await self._stored.find(order.order_id, surplus_id(order.order_id, payment_id))
         if surplus is None and order.status in UNPAID:

@@ -14,7 +14,7 @@ from functions.billing.payments.records import Order, OrderStatus
 from functions.billing.payments.refund_records import RefundOrigin, RefundState
 from functions.billing.refunds.disputes import Dispute, Disputes
 from local.fakes.cashfree.fake import FakeCashfree
-from tests.support.billing.purchases import Purchases
+from tests.support.billing.purchases import MISMATCH, Purchases
 from tests.support.logs import metrics_of
 
 OPENED, LOST, WON, OVERTURNED = "dispute", "dispute_lost", "dispute_won", "arbitration_won"
@@ -138,6 +138,35 @@ async def test_reversal_that_is_late_does_not_take_twice(purchases: Purchases) -
     assert await purchases.sums(order) == ("refunded", 0, 0, 0)
     assert await purchases.credits() == 100
     await purchases.check()
+
+
+async def test_win_that_is_heard_before_its_loss_was_processed(purchases: Purchases) -> None:
+    order = await purchases.paid_order()
+    lost, won = (callback for action in (LOST, OVERTURNED) for callback in purchases.pay(order, action))
+    await Disputes(purchases.database).record(read(lost), Micros(purchases.now))  # and the process dies
+
+    assert await purchases.receive(won) == []
+    assert await purchases.receive(lost) == []
+
+    assert await purchases.refunds(order) == []
+    assert await purchases.credits() == 100
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+async def test_payment_of_a_wrong_amount_is_disputed_and_refunded_without_an_effect(
+    purchases: Purchases, cashfree: FakeCashfree, is_paid: bool
+) -> None:
+    """Nothing was granted for it: people return it, or the bank has done so."""
+    order = await purchases.paid_order() if is_paid else await purchases.buy()
+    cashfree.order(order.gateway_order).amount = 5.0
+    assert await purchases.receive(*purchases.pay(order)) == []
+    assert MISMATCH in await purchases.states(order)
+
+    callbacks = [callback for action in (LOST, "refund", OVERTURNED) for callback in purchases.pay(order, action)]
+    assert await purchases.receive(*callbacks) == []
+
+    assert await purchases.refunds(order) == []
+    assert await purchases.credits() == (100 if is_paid else 0)
 
 
 async def test_win_does_not_give_a_plan_back(purchases: Purchases, capsys: pytest.CaptureFixture[str]) -> None:
