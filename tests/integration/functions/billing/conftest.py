@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws import dynamodb as client
+from callmissed.clock import SECOND
 from local.aws.tables import StageTables
 from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.billing.gateway_account import GATEWAY_ACCOUNT, SECRET_KEY
@@ -32,6 +33,7 @@ async def paying_product(
     module_tables: StageTables, gateway: FakeCashfree, clock: SettableClock
 ) -> AsyncIterator[WholeProduct]:
     """The product, in which orders can be paid, at a moment that tests set."""
+    gateway.state.clock = lambda: clock() / SECOND
     product = WholeProduct(settings_of(module_tables, cashfree_url=gateway.api_url), clock)
     yield product
     await product.close()
