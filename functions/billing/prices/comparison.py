@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TypeVar
 
-from callmissed.catalog.model import Catalog, Model, ProviderRoute
+from callmissed.catalog.model import SANDBOX, Catalog, Model, ProviderRoute
 from callmissed.money import MicroCredits, show
 
 TOKENS = "million_tokens"
@@ -145,7 +145,7 @@ def _other_fields(old: Model | None, new: Model | None) -> tuple[str, ...]:
 
 
 def _price_warnings(changes: tuple[ModelChange, ...], new: Catalog, built_in: Catalog) -> Iterator[PriceWarning]:
-    listed = {route: model for model in built_in.models.values() for route in model.routes}
+    listed = {route: model for model in built_in.models.values() for route in model.routes if route.provider != SANDBOX}
     for change in changes:
         if model := new.models.get(change.model):
             yield from _free(change, model)

@@ -93,15 +93,16 @@ class Prices:
 def _preview(in_force: str, text: str) -> PricePreview:
     from callmissed.catalog.loader import load_catalog  # few calls of the slice need it
     from callmissed.catalog.model import CatalogError
+    from callmissed.catalog.operator_file import merged
 
     built_in, warnings = load_catalog(), tuple[PriceWarning, ...]()
     try:
-        new = load_catalog(text, source=_PROPOSED)
+        new = merged(built_in, text, _PROPOSED)
     except CatalogError as error:
         problems = error.problems[:_MAX_PROBLEMS]
         raise invalid_document(*(problem.removeprefix(f"{_PROPOSED}: ") for problem in problems)) from error
     try:
-        old = load_catalog(in_force, source=_IN_FORCE)
+        old = merged(built_in, in_force, _IN_FORCE)
     except CatalogError as error:
         old, warnings = built_in, (PriceWarning(Concern.UNREADABLE, "", f"{error}; compared with no file"),)
     found = compare(old, new, built_in)

@@ -277,7 +277,7 @@ def _models(file: _File, providers: Mapping[str, ProviderSettings], source: str)
     rows: dict[str, list[_ModelRow]] = {}
     problems = _Problems()
     for number, raw in enumerate(file.models, start=1):
-        where = f"{source}: models row {number} ({raw.get('id', 'no id')!s:.128})"
+        where = f"{source}: models row {number} ({_label(raw)})"
         with problems.of_row():
             checked.append((where, _model_row(raw, providers, where)))
     problems.check()
@@ -287,6 +287,12 @@ def _models(file: _File, providers: Mapping[str, ProviderSettings], source: str)
         rows[row.id].append(row)
     problems.check()
     return {model_id: _model(same) for model_id, same in rows.items()}
+
+
+def _label(raw: dict[str, Any]) -> str:
+    """The id of a row, to find it by, where it has one."""
+    model_id = raw.get("id", "no id")
+    return "no text as id" if isinstance(model_id, dict | list) else str(model_id)[:128]
 
 
 def _model_row(raw: dict[str, Any], providers: Mapping[str, ProviderSettings], where: str) -> _ModelRow:

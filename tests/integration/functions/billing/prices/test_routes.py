@@ -95,6 +95,7 @@ WRONG: list[tuple[str, str]] = [
     ("[providers", "not TOML"),
     ("a = " + "[" * 50_000, "not TOML"),
     (f"a = {'9' * 5_000}", "not TOML"),
+    (f"[[models]]\nid{'.a' * 5_000} = 1\n", "models row 1 (no text as id): id: "),
     ("prices = 1", "prices: Extra inputs are not permitted"),
     (LAB + "margin = 2", "models row 1 (lab-chat): margin: Extra inputs are not permitted"),
     (LAB.replace("input = 10", "input = -1"), "models row 1 (lab-chat): input: "),
@@ -111,8 +112,8 @@ WRONG: list[tuple[str, str]] = [
 
 async def test_wrong_file_is_named_by_row_and_field(importer: PriceImporter) -> None:
     for text, problem in WRONG:
-        [found] = await importer.refused(text)
-        assert found.startswith(problem), (text[-300:], found)
+        found = await importer.refused(text)
+        assert found[0].startswith(problem), (text[-300:], found)
     assert importer.file.read_text() == "# nothing yet\n"
 
 
