@@ -124,7 +124,12 @@ async def test_of_imports_that_meet_one_wins(importer: PriceImporter) -> None:
     assert len(await importer.events()) == 1
 
 
-async def test_import_between_the_reads_and_the_claim_of_another_wins(importer: PriceImporter) -> None:
+@pytest.mark.parametrize("earlier", [None, DEARER], ids=["first", "later"])
+async def test_import_between_the_reads_and_the_claim_of_another_wins(
+    importer: PriceImporter, earlier: str | None
+) -> None:
+    if earlier:
+        await importer.imported(earlier)
     version, other = await version_of(importer, LAB), await version_of(importer, OTHER)
     importer.dynamodb.before("TransactWriteItems", lambda: importer.import_(OTHER, other))
 
@@ -132,7 +137,7 @@ async def test_import_between_the_reads_and_the_claim_of_another_wins(importer: 
 
     assert importer.dynamodb.pending == 0
     assert importer.file.read_text() == OTHER.strip() + "\n"
-    assert len(await importer.events()) == 1
+    assert len(await importer.events()) == (2 if earlier else 1)
 
 
 async def test_imports_follow_each_other_at_once(importer: PriceImporter) -> None:

@@ -69,9 +69,12 @@ async def test_stale_preview_is_refused(importer: PriceImporter) -> None:
 
 
 async def test_preview_of_another_file_is_refused(importer: PriceImporter) -> None:
+    await importer.imported(DEARER)
     preview = await importer.preview(LAB)
 
-    assert (await importer.import_(DEARER, preview["version"]))[0] == 409
+    status, answer = await importer.import_(DEARER, preview["version"])
+
+    assert (status, answer["error"]["message"].partition(".")[0]) == (409, "The preview was of another document")
 
 
 async def test_line_ends_make_no_other_file(importer: PriceImporter) -> None:
