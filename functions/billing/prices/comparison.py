@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from callmissed.catalog.model import SANDBOX, Catalog, Model, ProviderRoute
-from callmissed.money import MicroCredits, show
+from callmissed.money import NOTHING, MicroCredits, show
 
 TOKENS = "million_tokens"
 _INPUT = "input"
@@ -161,7 +161,7 @@ def _free(change: ModelChange, model: Model) -> Iterator[PriceWarning]:
 def _large(change: ModelChange) -> Iterator[PriceWarning]:
     for price in change.prices:
         if price.is_large:
-            text = f"{price.name} changes from {_shown(price.old)} to {_shown(price.new)} credits"
+            text = f"{price.name} changes from {show(price.old or NOTHING)} to {show(price.new or NOTHING)} credits"
             yield PriceWarning(Concern.LARGE_CHANGE, change.model, text)
 
 
@@ -184,7 +184,3 @@ def _removed_names(old: Catalog, new: Catalog) -> Iterator[PriceWarning]:
 
 def _names(catalog: Catalog) -> set[str]:
     return {name for model in catalog.models.values() for name in (model.id, *model.aliases)}
-
-
-def _shown(amount: MicroCredits | None) -> str:
-    return "no" if amount is None else show(amount)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from callmissed.catalog.model import CatalogError
-from callmissed.errors import ApiError, service_unavailable
+from callmissed.errors import service_unavailable
 from callmissed.observability import failure_name, get_logger
 from callmissed.settings import CoreSettings
 from functions.billing.prices.errors import invalid_document, not_importable
@@ -86,8 +86,6 @@ class ProvidersDocument:
 async def _to_thread(work: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(work)
-    except ApiError:
-        raise
     except Exception as error:  # botocore's errors have no other common base, and naming it would import botocore
         cause = error.__cause__ if isinstance(error, CatalogError) and error.__cause__ else error
         _logger.warning("the providers file can't be reached", extra={"error": failure_name(cause)})

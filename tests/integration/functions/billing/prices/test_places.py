@@ -8,6 +8,8 @@ from typing import Any
 import boto3
 import pytest
 import pytest_asyncio
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from local.aws.tables import StageTables
@@ -72,13 +74,35 @@ async def test_parameter_holds_no_reference_to_another(importer: PriceImporter) 
     assert problem.startswith("has {{ and }}")
 
 
-async def test_what_aws_says_stays_inside(importer: PriceImporter, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_aws_says_stays_inside(importer: PriceImporter) -> None:
     version = (await importer.preview(LAB))["version"]
     client("ssm").delete_parameter(Name=PARAMETER)
 
     for status, answer in (await importer.call("preview", providers=LAB), await importer.import_(LAB, version)):
         assert (status, answer["error"]["code"]) == (503, "service_unavailable")
         assert PARAMETER not in json.dumps(answer)
+
+
+async def test_import_that_aws_refuses_is_finished_by_a_repeat(
+    importer: PriceImporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = (await importer.preview(LAB))["version"]
+    send: Any = getattr(BaseClient, "_make_api_call")  # noqa: B009  pyright knows no such name
+
+    def refuse(client: BaseClient, operation: str, request: Any) -> Any:
+        if operation == "PutParameter":
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": PARAMETER}}, operation)
+        return send(client, operation, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", refuse)
+        status, answer = await importer.import_(LAB, version)
+    assert (status, answer["error"]["code"]) == (503, "service_unavailable")
+    assert PARAMETER not in json.dumps(answer)
+
+    assert (await importer.import_(LAB, version))[1]["imported"] is True
+    assert parameter() == LAB.strip() + "\n"
+    assert len(await importer.events()) == 1
 
 
 @pytest.mark.parametrize("importer", [OBJECT, ""], indirect=True, ids=["object", "none"])
