@@ -213,8 +213,8 @@ BILLING = Table(
     "item",
     tenant_data=kept("Accounts are kept as long as the law asks; orders name people by their ids only.", Export.SHOWN),
     indexes=(BILLING_OF_TENANT, BILLING_DUE),
-    holds="purchase orders with their payments and refunds, subscriptions, coupons; in the indexes, a tenant's orders "
-    "by time, and what is to be looked at again",
+    holds="purchase orders with their payments and refunds, subscriptions, coupons, the last import of prices; in the "
+    "indexes, a tenant's orders by time, and what is to be looked at again",
 )
 
 TABLES = (
