@@ -14,7 +14,7 @@ from callmissed.plans.price_lists import price_list
 
 HOUR = 60 * MINUTE
 _CREDITS = (100, 100, 100, 500, 500, 1_000, 37, 250)
-_RETRIED, _SWEPT = 20 * MINUTE, 4 * MINUTE
+_RETRIED, _SWEPT = 20 * MINUTE, 3 * MINUTE
 
 Way = Callable[[Year, YearTenant, ExpectedOrder], Awaitable[None]]
 

@@ -164,8 +164,8 @@ async def _refused(year: Year, tenant: YearTenant) -> None:
 
 
 async def _exhaust(year: Year, tenant: YearTenant) -> None:
-    if tenant.plan.is_free and not year.done["quota, used up"]:
-        year.did("quota, used up")
+    may_call = tenant.is_sure and min(tenant.money.left, tenant.money.budget_left) >= 0
+    if tenant.plan.is_free and may_call and not year.done["call, quota_exceeded"]:
         await calls.exhaust(year, tenant)
 
 
