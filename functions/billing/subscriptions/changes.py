@@ -19,7 +19,7 @@ from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Clock
 from callmissed.ledger.shards import change_plan as change_plan_of_wallets
 from callmissed.plans.plans import Plan
-from callmissed.tenants.tenants import change_plan, get_tenant
+from callmissed.tenants.tenants import change_plan
 from functions.billing.subscriptions.key_plans import changed_keys, key_operations
 from functions.billing.subscriptions.records import Subscription, next_revision
 from functions.billing.subscriptions.repository import SubscriptionRecords, unchanged_operation, write_operation
@@ -56,10 +56,7 @@ class PlanChanges:
         tenant, plan = subscription.tenant, subscription.plan
         also = [unchanged_operation(subscription), change_plan(tenant, plan)]
         try:
-            if await change_plan_of_wallets(self._database, tenant, plan, self._clock(), also):
-                return
-            if (await get_tenant(self._database, tenant, consistent=True)).plan is not plan:
-                await self._database.transact(also)
+            await change_plan_of_wallets(self._database, tenant, plan, self._clock(), also)
         except TransactionCanceled:
             raise OvertakenError from None
 

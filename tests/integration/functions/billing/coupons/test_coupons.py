@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from callmissed.audit.events import Actor, ActorKind
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE, Micros, iso
 from callmissed.errors import ApiError
@@ -16,7 +17,11 @@ from callmissed.ledger.queries import balance, newest_entries
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import AUDIT
 from functions.billing.coupons.records import Coupon
+from functions.billing.coupons.service import Coupons
+from functions.billing.payments.repository import Orders
 from functions.billing.payments.service import Buyer
+from local.aws.tables import StageTables
+from tests.support.interleaving import InterleavingDynamoDB
 from tests.support.operators import Operator
 from tests.support.people import SignedIn, new_member, new_tenant
 from tests.support.sign_in import SettableClock
@@ -207,6 +212,20 @@ async def test_at_once_the_same_request_adds_once(owner: SignedIn) -> None:
     orders = await asyncio.gather(*(coupons.redeem(buyer, code, product.clock()) for _ in range(4)))
     assert {order.order_id for order in orders} == {buyer.order_id}
     assert (await balance(product.database, owner.tenant, product.clock())).available == 12_500_000
+
+
+async def test_same_request_that_was_faster_is_the_answer(owner: SignedIn, module_tables: StageTables) -> None:
+    product, buyer = owner.product, buyer_of(owner)
+    code = await new_coupon(product, per_tenant_limit=9)
+    slow = InterleavingDynamoDB(module_tables.endpoint)
+    coupons = Coupons(Orders(Database(slow, module_tables.stage)))
+    slow.before("TransactWriteItems", lambda: product.billing.coupons.redeem(buyer, code, product.clock()))
+
+    order = await coupons.redeem(buyer, code, product.clock())
+
+    assert (order.order_id, slow.pending) == (buyer.order_id, 0)
+    assert (await balance(product.database, owner.tenant, product.clock())).available == 12_500_000
+    await slow.close()
 
 
 @pytest.mark.parametrize(

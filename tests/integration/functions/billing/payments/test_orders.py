@@ -330,6 +330,16 @@ async def test_sweep_ends_in_time(purchases: Purchases) -> None:
     assert (await sweep.run(Micros(started))).seen == 1
 
 
+async def test_sweep_passes_over_an_order_that_was_looked_at_meanwhile(
+    purchases: Purchases, dynamodb: FaultyDynamoDB
+) -> None:
+    order = await purchases.buy()
+    dynamodb.before("GetItem", lambda: purchases.composition.orders.look_again(order, None))
+
+    assert (await purchases.sweep(5)).seen == 0
+    assert dynamodb.pending == 0
+
+
 async def test_history_shows_the_newest_first(purchases: Purchases) -> None:
     orders = []
     for _ in range(3):

@@ -6,6 +6,8 @@ from contextlib import suppress
 import pytest
 
 from callmissed.aws.dynamodb import Unavailable
+from callmissed.platform.tables import BILLING
+from functions.billing.payments.records import order_key
 from functions.billing.payments.refund_records import RefundState
 from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.billing.purchases import Purchases
@@ -54,6 +56,33 @@ async def test_two_runs_that_follow_one_refund_change_it_once(
     assert {each.state for each in found} == {RefundState.SUCCEEDED}
     assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
     assert dynamodb.pending == 0
+
+
+async def test_refund_of_an_order_that_keeps_changing_is_unavailable(
+    purchases: Purchases, dynamodb: FaultyDynamoDB
+) -> None:
+    order = await purchases.paid_order()
+
+    async def change() -> None:
+        """What every refund of the order does."""
+        await purchases.database.update(BILLING, order_key(order.order_id), add={"refund_changes": 1})
+
+    dynamodb.before("TransactWriteItems", *[change] * 6)
+    with pytest.raises(Unavailable, match="order kept changing"):
+        await purchases.refund(order)
+    assert dynamodb.pending == 0
+    purchases.cashfree.fault("down", "/refunds", times=9)
+    waiting = await purchases.refund(order)
+    purchases.cashfree.state.faults.clear()
+    dynamodb.before("TransactWriteItems", *[change] * 6)
+    with pytest.raises(Unavailable, match="refund kept changing"):
+        await purchases.composition.refunds.follow(waiting)
+    assert dynamodb.pending == 0
+
+    assert (await purchases.refund(order)).state is RefundState.SUCCEEDED
+    assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
+    assert purchases.paid_back(order) == 99.0
+    await purchases.check()
 
 
 async def test_throttled_tables_delay_a_refund(purchases: Purchases, dynamodb: FaultyDynamoDB) -> None:

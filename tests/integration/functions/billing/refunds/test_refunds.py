@@ -15,7 +15,7 @@ from functions.billing.payments.refund_records import RefundState
 from functions.billing.refunds.service import MAX_TRIES
 from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.billing.purchases import Purchases
-from tests.support.faults import Fault
+from tests.support.faults import Fault, FaultyDynamoDB
 from tests.support.logs import metrics_of
 
 DAY = 24 * 60
@@ -288,6 +288,22 @@ async def test_refund_that_stays_undecided_rings(
     for _ in range(9):
         assert (await purchases.sweep_refunds(DAY)).seen == 1
     assert metrics_of(capsys.readouterr().out, "RefundOverdue") == [1, 1]
+
+
+async def test_sweep_passes_over_a_refund_that_was_decided_meanwhile(
+    purchases: Purchases, cashfree: FakeCashfree, dynamodb: FaultyDynamoDB
+) -> None:
+    cashfree.state.refund_status = "PENDING"
+    order = await purchases.paid_order()
+    refund = await purchases.refund(order)
+    cashfree.decide_refund(order.gateway_order, refund.refund_id, "SUCCESS")
+    callbacks = purchases.callbacks()
+    dynamodb.before("GetItem", lambda: purchases.receive(*callbacks))
+
+    assert (await purchases.sweep_refunds(10)).seen == 0
+
+    assert dynamodb.pending == 0
+    assert await purchases.sums(order) == ("refunded", 9_900, 9_900, 100)
 
 
 async def test_sweep_ends_in_time(purchases: Purchases, cashfree: FakeCashfree) -> None:

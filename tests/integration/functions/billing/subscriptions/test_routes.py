@@ -11,7 +11,8 @@ from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import AUDIT
 from functions.billing.subscriptions.periods import period_start
-from functions.billing.subscriptions.records import DAY, GRACE
+from functions.billing.subscriptions.records import DAY, GRACE, Subscription
+from functions.billing.subscriptions.repository import write_operation
 from functions.billing.subscriptions.sweep import SubscriptionSweep
 from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.operators import Operator
@@ -30,7 +31,6 @@ FREE = {
     "is_renewed": False,
     "scheduled_plan": None,
 }
-Subscription = dict[str, Any]
 
 
 def content(reply: Reply) -> Any:
@@ -59,7 +59,7 @@ async def buy(person: SignedIn, gateway: FakeCashfree, plan: Plan) -> None:
     assert content(settled) == {"status": "paid", "plan": plan}
 
 
-async def shown(person: SignedIn) -> Subscription:
+async def shown(person: SignedIn) -> dict[str, Any]:
     """The subscription as `GET /api/v1/tenants/me/billing` shows it to a new session; its plan is the tenant's."""
     again = await sign_in(person.product, person.user)
     billing = content(await again.call("GET", "/api/v1/tenants/me/billing"))
@@ -142,6 +142,19 @@ async def test_downgrade_needs_a_session(paying_product: WholeProduct) -> None:
     headers = (("Content-Type", "application/json"),)
     reply = await paying_product.through_local_gateway(Sent("POST", f"{PAYMENTS}/downgrade", headers, b"{}"))
     assert reply.status == 401
+
+
+async def test_a_change_under_way_is_shown_until_it_is_made(paying_product: WholeProduct) -> None:
+    owner = await new_tenant(paying_product, plan=Plan.FREE)
+    subscriptions, now = paying_product.billing.subscriptions, paying_product.clock()
+    pending = Subscription(owner.tenant, Plan.STARTER, now, pending=True, revision=1)
+    await paying_product.database.transact([write_operation(pending, now)])
+
+    changing = content(await owner.call("GET", "/api/v1/tenants/me/billing"))
+    await subscriptions.advance(owner.tenant)
+
+    assert (changing["plan"], changing["subscription"]["status"]) == ("free", "changing")
+    assert (await shown(owner))["status"] == "active"
 
 
 async def test_an_upgrade_cancels_a_scheduled_downgrade(paying_product: WholeProduct, gateway: FakeCashfree) -> None:
