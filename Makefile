@@ -41,7 +41,8 @@ CLIENT_MODULES := $(CLIENTS)/node_modules/.installed
 
 comma := ,
 PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */callmissed_ai/calls) \
-	$(addprefix */callmissed_ai/,charges.py work.py)
+	$(addprefix */callmissed_ai/,charges.py work.py) \
+	$(addsuffix /*,$(addprefix */functions/billing/,budgets coupons credits overview payments refunds subscriptions))
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
 SOAK_whatsapp := python -m bench.whatsapp --soak 2000 --check

@@ -92,9 +92,7 @@ class Coupons:
                 description=f"Coupon credit grant ({coupon.code})",
                 also=_claim(coupon, order, buyer.actor, now),
             )
-        except TransactionCanceled as cancelled:
-            if earlier := await self._earlier(buyer):
-                return earlier
+        except TransactionCanceled as cancelled:  # of the coupon: the same request, if it was faster, is no failure
             raise _not_redeemable() from cancelled
         return await self._orders.get(buyer.tenant, buyer.order_id)
 

@@ -207,7 +207,7 @@ async def test_wrong_payments_alone_are_refused_by_verify_and_passed_over_by_wor
     assert await purchases.credits() == 0
 
 
-async def test_orders_that_keep_changing_are_unavailable(purchases: Purchases, dynamodb: FaultyDynamoDB) -> None:
+async def test_conflicts_delay_a_settlement(purchases: Purchases, dynamodb: FaultyDynamoDB) -> None:
     order = await purchases.buy()
     dynamodb.faults.extend(
         [None, *[Fault.CONFLICT] * 4, None] * 6

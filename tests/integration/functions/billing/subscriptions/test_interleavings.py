@@ -138,6 +138,23 @@ async def test_a_subscription_that_keeps_changing_is_unavailable(new_subscriber:
     assert (after.plan, after.next_plan, after.revision) == (Plan.STARTER, None, before.revision + 20)
 
 
+async def test_a_settlement_that_keeps_meeting_changes_is_unavailable(new_subscriber: NewSubscriber) -> None:
+    subscriber = await new_subscriber(Plan.FREE)
+    await subscriber.buy(Plan.STARTER)
+    order, process = await subscriber.order(Plan.PRO), subscriber.faulty()
+
+    async def change() -> None:
+        await subscriber.database.update(BILLING, subscription_key(subscriber.tenant), add={"revision": 1})
+
+    process.before("TransactWriteItems", *[change] * 6)
+    with pytest.raises(Unavailable, match="the order kept changing"):
+        await subscriber.pay(order, dynamodb=process)
+
+    assert process.pending == 0
+    assert (await subscriber.pay(order)).status is OrderStatus.PAID
+    await subscriber.assert_on(Plan.PRO)
+
+
 async def test_the_sweep_ends_in_time(new_subscriber: NewSubscriber) -> None:
     subscriber = await new_subscriber(Plan.FREE)
     others = [subscriber, await new_subscriber(Plan.FREE)]
