@@ -62,7 +62,6 @@ def _alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec
     yield from _ledger_alarms(metrics)
     yield from _function_alarms(metrics, declared.served)
     yield from _payment_alarms(metrics)
-    yield from _rare_alarms(metrics)
     yield from _callback_alarms(metrics)
     yield from _dead_letter_alarms(metrics, declared)
     yield from _queue_alarms(metrics, declared.queues)
@@ -104,20 +103,10 @@ def _ledger_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
 
 def _payment_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
     for name, meaning in {
-        "PaymentMismatch": "A payment has another amount than its order. Nothing was granted for it.",
+        "PaymentMismatch": "A payment has another amount than its order, or a status that is not documented.",
         "PaymentDisputed": "A buyer asked the bank for the money back.",
-        "RefundFailed": "A refund failed for good, or was reversed. Its credits were given back.",
-        "RefundMismatch": "The gateway shows a refund with another amount than ours.",
-        "RefundOverdue": "The gateway has not decided a refund for a week.",
-    }.items():
-        yield AlarmSpec(name, metrics.counted(name), meaning)
-
-
-def _rare_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
-    """Of what hardly ever happens: the dashboard has no room for it."""
-    for name, meaning in {
-        "PaymentReturnedTwice": "The money of a payment went back twice: by a refund and by a bank, or by two refunds.",
-        "GatewayStatusUnknown": "The gateway shows a status that it does not document. It is not taken for final.",
+        "RefundFailed": "A refund failed for good, was reversed, or is undecided for a week.",
+        "RefundMismatch": "Money went back that we know otherwise: another amount, twice, or an unknown status.",
         "SubscriptionSweepFailures": "A plan's period could not be ended, or its change not be completed.",
     }.items():
         yield AlarmSpec(name, metrics.counted(name), meaning)

@@ -28,9 +28,6 @@ MONEY_METRICS = {
     "PaymentDisputed",
     "RefundFailed",
     "RefundMismatch",
-    "RefundOverdue",
-    "PaymentReturnedTwice",
-    "GatewayStatusUnknown",
     "SubscriptionSweepFailures",
 }
 

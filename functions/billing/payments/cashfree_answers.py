@@ -100,7 +100,10 @@ def refund_of(refund: Any) -> GatewayRefund:
 
 def report_unknown_status(kind: str, status: str) -> None:
     """Ring for a status that the gateway does not document: it is never taken for a final one."""
-    count("GatewayStatusUnknown")
+    if kind in ("order", "payment"):
+        count("PaymentMismatch")
+    else:
+        count("RefundMismatch")
     shown = status if _LOGGED_STATUS.fullmatch(status) else "unreadable"
     _logger.error("the gateway shows an unknown status", extra={"kind": kind, "status": shown})
 

@@ -24,7 +24,7 @@ MAX_ATTEMPTS = 50
 """Sessions of one order: the gateway is asked about each of them, whenever the order is looked at."""
 
 SESSION_LIFETIME = 14 * MINUTE
-"""Age up to which a session is given out again: the gateway's lives for about 15 minutes."""
+"""Age up to which a session is given out again: there is time left to pay, as the gateway closes it at half an hour."""
 
 NO_MONEY = Paise(0)
 _SHARDS = 4

@@ -224,7 +224,7 @@ def _credits(order: Order, counted: Paise, granted: MicroCredits) -> MicroCredit
 
 def report_returned_twice(refund: Refund) -> None:
     """Ring for money that went back through a bank and through the gateway, too: only people can get it again."""
-    count("PaymentReturnedTwice")
+    count("RefundMismatch")
     _logger.error("a disputed payment had been refunded", extra=_names(refund))
 
 

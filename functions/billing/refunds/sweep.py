@@ -58,5 +58,5 @@ class RefundSweep:
         if after.due == refund.due:
             await self._stored.look_again(refund, Micros(now + _INTERVAL))
         if after.state is RefundState.PENDING and now - after.created > _OVERDUE:
-            count("RefundOverdue")
+            count("RefundFailed")
             _logger.error("a refund is undecided for a week", extra={"refund": after.refund_id})

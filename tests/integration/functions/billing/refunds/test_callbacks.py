@@ -154,7 +154,7 @@ async def test_automatic_refund_is_known_by_the_gateways_number(
     assert stored.state is (RefundState.SUCCEEDED if status == "SUCCESS" else RefundState.PENDING)
     assert await purchases.credits() == 0
     assert (await purchases.sweep_refunds(30)).seen == (status != "SUCCESS")  # the gateway does not show it
-    assert bool(metrics_of(capsys.readouterr().out, "GatewayStatusUnknown")) == (status == "PROCESSING")
+    assert bool(metrics_of(capsys.readouterr().out, "RefundMismatch")) == (status == "PROCESSING")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def test_lost_dispute_takes_the_credits_back_once(
     assert await stored(purchases, order) == ("CHARGEBACK_MERCHANT_LOST", "lost", 1)
     written = capsys.readouterr().out
     assert sum(metrics_of(written, "PaymentDisputed")) >= 1
-    assert metrics_of(written, "PaymentReturnedTwice") == []
+    assert metrics_of(written, "RefundMismatch") == []
     assert cashfree.order(order.gateway_order).refunds == {}
     await purchases.check()
 
@@ -204,7 +204,7 @@ async def test_loss_of_money_that_was_refunded_rings_and_takes_nothing_more(
     (lost, _) = await purchases.refunds(order)
     assert (lost.counted, lost.credits) == (0, 0)
     assert (await purchases.credits(), await purchases.debt()) == (0, 0)
-    assert set(metrics_of(capsys.readouterr().out, "PaymentReturnedTwice")) == {1}
+    assert set(metrics_of(capsys.readouterr().out, "RefundMismatch")) == {1}
     await purchases.check()
 
 
@@ -274,7 +274,7 @@ async def test_status_that_decides_nothing_moves_nothing(
 
     assert await purchases.credits() == 100
     assert await stored(purchases, order) == (status, "undecided", 0)
-    assert bool(metrics_of(capsys.readouterr().out, "GatewayStatusUnknown")) == rings
+    assert bool(metrics_of(capsys.readouterr().out, "RefundMismatch")) == rings
     lost = dispute(order, "CHARGEBACK_MERCHANT_LOST", updated_at="2026-11-26T10:00:00+05:30")
     assert await purchases.receive(lost) == []
     assert await purchases.credits() == 0

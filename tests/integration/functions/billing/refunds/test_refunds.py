@@ -287,7 +287,7 @@ async def test_refund_that_stays_undecided_rings(
     await purchases.refund(order)
     for _ in range(9):
         assert (await purchases.sweep_refunds(DAY)).seen == 1
-    assert metrics_of(capsys.readouterr().out, "RefundOverdue") == [1, 1]
+    assert metrics_of(capsys.readouterr().out, "RefundFailed") == [1, 1]
 
 
 async def test_sweep_passes_over_a_refund_that_was_decided_meanwhile(

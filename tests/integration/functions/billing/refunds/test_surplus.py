@@ -154,7 +154,7 @@ async def test_refund_by_the_gateway_after_ours_rings(purchases: Purchases, caps
 
     assert await purchases.receive(*purchases.pay(order, "auto_refund")) == []
 
-    assert metrics_of(capsys.readouterr().out, "PaymentReturnedTwice") == [1]
+    assert metrics_of(capsys.readouterr().out, "RefundMismatch") == [1]
     await nothing_taken(purchases, order)
 
 
@@ -170,7 +170,7 @@ async def test_lost_dispute_returns_a_surplus_instead_of_us(
     assert (refund.state, refund.dispute_id, refund.due) == (RefundState.SUCCEEDED, f"9{refund.payment_id}", "")
     await nothing_taken(purchases, order)
     assert cashfree.order(order.gateway_order).refunds == {}
-    assert metrics_of(capsys.readouterr().out, "PaymentReturnedTwice") == []
+    assert metrics_of(capsys.readouterr().out, "RefundMismatch") == []
 
 
 async def test_lost_dispute_may_be_the_first_to_name_a_second_payment(
@@ -209,7 +209,7 @@ async def test_lost_dispute_of_a_surplus_that_went_back_rings(
 
     assert await purchases.receive(*purchases.pay(order, "dispute_lost")) == []
 
-    assert metrics_of(capsys.readouterr().out, "PaymentReturnedTwice") == [1]
+    assert metrics_of(capsys.readouterr().out, "RefundMismatch") == [1]
     await nothing_taken(purchases, order)
     assert len(cashfree.order(order.gateway_order).refunds) == 1
 

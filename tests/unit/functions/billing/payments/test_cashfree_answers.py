@@ -92,7 +92,7 @@ def test_states_of_payments(
     assert (found.status, found.reason, found.method) == (expected, reason, "")
     assert (found.gateway_order, found.payment_id, found.currency) == ("cm_1", "5114", "INR")
     is_unknown = status in ("SETTLED", "success", "SUCCESS\nSUCCESS")
-    assert metrics_of(capsys.readouterr().out, "GatewayStatusUnknown") == [1] * is_unknown
+    assert metrics_of(capsys.readouterr().out, "PaymentMismatch") == [1] * is_unknown
 
 
 @pytest.mark.parametrize("missing", ["payment_amount", "payment_currency", "payment_group"])
@@ -152,7 +152,7 @@ def test_refund_as_the_documentation_shows_it(ids: dict[str, Any]) -> None:
 def test_session_of_an_order_that_may_be_paid(capsys: pytest.CaptureFixture[str], status: str) -> None:
     session = session_of(ORDER | {"order_status": status}, Paise(9_900), "INR")
     assert (session.session_id, session.reference) == ("session_1", "77")
-    assert metrics_of(capsys.readouterr().out, "GatewayStatusUnknown") == [1] * (status == "REVIEWED")
+    assert metrics_of(capsys.readouterr().out, "PaymentMismatch") == [1] * (status == "REVIEWED")
 
 
 @pytest.mark.parametrize(
