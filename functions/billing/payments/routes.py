@@ -22,6 +22,8 @@ router = APIRouter(prefix="/api/v1/payments", tags=["payments"], route_class=Gat
 PaymentsOf = Annotated[Payments, from_state("payments")]
 WindowsOf = Annotated[SlidingWindows, from_state("windows")]
 _ORDERS = Limit("create-order", 20)
+_LOOKS = Limit("verify-order", 20)
+_RETRIES = Limit("retry-order", 20)
 
 
 @router.post(
@@ -56,8 +58,11 @@ async def create_order(
 @router.post(
     "/verify", summary="Settle an order", response_model=OrderState, responses=ERRORS.session(404, 502, changes=True)
 )
-async def verify(reference: OrderReference, person: PersonOf, payments: PaymentsOf) -> OrderState:
-    """Ask the gateway about an unpaid order, and grant what was paid. May be repeated."""
+async def verify(
+    reference: OrderReference, person: PersonOf, payments: PaymentsOf, windows: WindowsOf, clock: ClockOf
+) -> OrderState:
+    """Ask the gateway about an unpaid order, and grant what was paid. May be repeated, 20 times a minute."""
+    await windows.count(_LOOKS, person.tenant, clock())
     return OrderState.of(await payments.verify(person.tenant, reference.order_id))
 
 
@@ -67,9 +72,15 @@ async def verify(reference: OrderReference, person: PersonOf, payments: Payments
     response_model=OrderOut,
     responses=ERRORS.session(404, 502, changes=True),
 )
-async def retry(reference: OrderReference, person: PersonOf, payments: PaymentsOf) -> OrderOut:
-    """A session of an unpaid order: the same one while it is younger than 14 minutes, else a new one."""
+async def retry(
+    reference: OrderReference, person: PersonOf, payments: PaymentsOf, windows: WindowsOf, clock: ClockOf
+) -> OrderOut:
+    """A session of an unpaid order: the same one while it is younger than 14 minutes, else a new one.
+
+    A tenant may ask 20 times a minute.
+    """
     environment = payments.environment
+    await windows.count(_RETRIES, person.tenant, clock())
     return OrderOut.of(await payments.retry(person.tenant, reference.order_id), environment)
 
 

@@ -173,6 +173,17 @@ async def test_tenant_orders_twenty_times_a_minute(paying_product: WholeProduct,
     assert (await post(owner, "create-order", PACK)).status == 200
 
 
+@pytest.mark.parametrize("path", ["verify", "retry"])
+async def test_tenant_asks_about_orders_twenty_times_a_minute(paying_product: WholeProduct, path: str) -> None:
+    owner, other = await new_tenant(paying_product), await new_tenant(paying_product)
+    asked = {"order_id": await ordered(owner)}
+
+    replies = await asyncio.gather(*(post(owner, path, asked) for _ in range(22)))
+
+    assert sorted(reply.status for reply in replies) == [200] * 20 + [429] * 2
+    assert (await post(other, path, {"order_id": await ordered(other)})).status == 200
+
+
 async def test_verify_shows_each_state(paying_product: WholeProduct, gateway: FakeCashfree) -> None:
     owner = await new_tenant(paying_product)
     agent, order = await new_member(owner, Role.AGENT), await ordered(owner)
