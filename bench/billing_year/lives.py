@@ -121,7 +121,7 @@ async def _budget(year: Year, tenant: YearTenant) -> None:
 
 async def _adjust(year: Year, tenant: YearTenant) -> None:
     """An operator corrects the balance."""
-    amount, name = MicroCredits(tenant.draw.randint(1, 9 * CREDIT)), tenant.new_id("op")
+    amount, name = MicroCredits(tenant.draw.randint(1, 9 * CREDIT)), tenant.new_id("adjustment")
     move, sign = (grant, 1) if tenant.draw.random() < 0.5 else (take_back, -1)
     await year.product.attempt(
         lambda: move(
