@@ -61,6 +61,14 @@ async def test_a_budget_holds_from_the_next_call_on_and_can_be_taken_away(
         assert (await wallets.wallet(shard))["bud"] == NO_BUDGET
 
 
+async def test_the_same_budget_again_changes_nothing(database: Database, make_wallets: MakeWallets) -> None:
+    wallets = await opened(make_wallets, 3)
+    await spend(wallets, 100)
+    once = await give_budget(database, wallets, 400)
+
+    assert await give_budget(database, wallets, 400) == once
+
+
 @pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("budget", [0, 60])
 async def test_a_budget_below_what_is_spent_stops_every_call_in_every_wallet(

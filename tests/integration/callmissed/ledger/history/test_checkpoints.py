@@ -145,6 +145,34 @@ async def test_a_request_reads_no_more_entries_than_it_may(database: Database, m
     assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
 
 
+@pytest.mark.parametrize("enough", [1, 10_000])
+async def test_pages_end_early_or_at_checkpoints_and_show_everything_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    monkeypatch.setattr(history, "_ENOUGH_FOR_A_PAGE", enough)
+    tenant, now = await new_tenant(database), Micros(NOVEMBER + DAY)
+    for number in range(5):
+        await granted(database, tenant, number, NOVEMBER + number * MINUTE)
+    await reconcile(database, now)
+    for limit in (1, 50):
+        shown: list[int] = []
+        below: str | None = "~"
+        while below:
+            page = await transactions(database, tenant, TransactionFilter(), now, limit=limit, below=below)
+            shown += [row.balance_after for row in page.transactions]
+            below = page.next
+        assert shown == [AMOUNT * n for n in (5, 4, 3, 2, 1)]
+
+
+async def test_segments_without_the_type_are_not_read(database: Database) -> None:
+    tenant, now = await new_tenant(database), Micros(NOVEMBER + DAY)
+    for number in range(5):
+        await granted(database, tenant, number, NOVEMBER + number * MINUTE)
+    await reconcile(database, now)
+    page = await transactions(database, tenant, TransactionFilter(type=EntryType.COUPON), now, limit=50)
+    assert (page.transactions, page.next, page.sums.counts) == ([], None, {})
+
+
 async def test_a_history_that_keeps_changing_is_a_conflict(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter(range(100))
 
