@@ -5,23 +5,18 @@ counted. How long Lambda is busy, and what goes through queues and the bus, are 
 """
 
 import asyncio
-import os
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench.cost import DOCUMENT, PRICES, Meter, Prices, between_markers
-from bench.delivery.worker import ENVIRONMENT
 from bench.ours import REGION
-from bench.steps import CountedStep, Step, render
+from bench.steps import CountedStep, Step, fresh_tables, render
 from bench.whatsapp.concurrency import Functions
 from bench.whatsapp.scenario import Customer, Shop, customers, open_shops
 from callmissed.aws.database import Database
 from callmissed.clock import system_clock
 from callmissed.platform.functions.bots import BOTS_API, TURN_WORKER, WHATSAPP_INBOUND
-from local.aws.engines import dynamodb_local
-from local.aws.tables import StageTables, create_tables
+from local.aws.tables import StageTables
 from local.fakes.graph.fake import FakeGraph
 from local.fakes.graph.state import GraphOptions
 from tests.support.bots.bots_api import BotsApi
@@ -113,10 +108,7 @@ def rendered(counted: Sequence[CountedStep]) -> str:
 
 def main() -> None:
     """Count, print, and put the table into docs/cost.md."""
-    os.environ.update(ENVIRONMENT)
-    with TemporaryDirectory() as scratch, dynamodb_local(Path(scratch) / "dynamodb.log") as endpoint:
-        tables = StageTables(endpoint, "conversations")
-        create_tables(tables)
+    with fresh_tables("conversations") as tables:
         counted = asyncio.run(count_all(tables))
     table = rendered(counted)
     DOCUMENT.write_text(between_markers(DOCUMENT.read_text(), table, "conversations"))

@@ -7,22 +7,19 @@ costs are assumptions in `bench/prices.toml`.
 
 import asyncio
 import json
-import os
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import standing
 from bench.cost import DOCUMENT, PRICES, Meter, Prices, between_markers, markdown_table
+from bench.steps import fresh_tables
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.platform.functions import AUTH_API, AUTHORIZER, MAILER
 from callmissed.platform.functions.function import Function
 from local.aws.account import REGION
-from local.aws.engines import dynamodb_local
-from local.aws.tables import StageTables, create_tables
+from local.aws.tables import StageTables
 from tests.support.second_factor import FactorOwner, new_factor_owner
 from tests.support.sign_in import SettableClock, SignInPages, new_address, settings_of
 from tests.support.whole_product import Reply, WholeProduct
@@ -243,11 +240,7 @@ def active_user(costs: Mapping[str, Mapping[str, Cost]], times: Mapping[str, flo
 
 def main() -> None:
     """Count, and write both tables into docs/cost.md."""
-    os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
-    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
-    with TemporaryDirectory() as folder, dynamodb_local(Path(folder) / "dynamodb.log") as endpoint:
-        tables = StageTables(endpoint, "bench")
-        create_tables(tables)
+    with fresh_tables("bench") as tables:
         requests = asyncio.run(count_all(tables))
     DOCUMENT.write_text(documented(DOCUMENT.read_text(), requests, tomllib.loads(PRICES.read_text())))
 

@@ -9,15 +9,12 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import standing
 from bench.cost import DOCUMENT, PRICES, Meter, Prices, between_markers, markdown_table
-from bench.delivery.worker import ENVIRONMENT
 from bench.ours import REGION
-from bench.steps import CountedStep, Step, cost_per_million, render
+from bench.steps import CountedStep, Step, cost_per_million, fresh_tables, render
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import Micros, seconds_to_next_month, system_clock
 from callmissed.ledger.history.transactions import TransactionFilter, transactions
@@ -33,8 +30,7 @@ from callmissed.platform.functions.billing import (
 )
 from functions.billing.payments.records import Order
 from functions.webhooks.callbacks.cashfree import SECRET
-from local.aws.engines import dynamodb_local
-from local.aws.tables import StageTables, create_tables
+from local.aws.tables import StageTables
 from local.fakes.cashfree.fake import FakeCashfree
 from tests.support.billing.purchases import Purchases
 from tests.support.webhooks.callbacks import CASHFREE, CASHFREE_SECRET, CallbacksApi
@@ -176,10 +172,8 @@ def _summed(counted: Sequence[CountedStep], table: Mapping[str, Any], regions: M
 
 def main() -> None:
     """Count, print, and put the tables into docs/cost.md."""
-    os.environ.update(ENVIRONMENT | {SECRET: CASHFREE_SECRET})
-    with TemporaryDirectory() as scratch, dynamodb_local(Path(scratch) / "dynamodb.log") as endpoint:
-        tables = StageTables(endpoint, "purchases")
-        create_tables(tables)
+    os.environ[SECRET] = CASHFREE_SECRET
+    with fresh_tables("purchases") as tables:
         counted = asyncio.run(count_all(tables))
     tables_of_costs = rendered(counted)
     DOCUMENT.write_text(between_markers(DOCUMENT.read_text(), tables_of_costs, "purchases"))

@@ -1,11 +1,28 @@
 """Steps of one function's work, counted once, with what a million of them cost."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.cost import Prices, markdown_table
+from bench.delivery.worker import ENVIRONMENT
 from callmissed.platform.functions.function import Function
+from local.aws.engines import dynamodb_local
+from local.aws.tables import StageTables, create_tables
+
+
+@contextmanager
+def fresh_tables(stage: str) -> Generator[StageTables]:
+    """The platform's tables, empty, on a DynamoDB Local of their own, with the environment that a process needs."""
+    os.environ.update(ENVIRONMENT)
+    with TemporaryDirectory() as scratch, dynamodb_local(Path(scratch) / "dynamodb.log") as endpoint:
+        tables = StageTables(endpoint, stage)
+        create_tables(tables)
+        yield tables
 
 
 @dataclass(frozen=True, slots=True)

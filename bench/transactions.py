@@ -5,15 +5,12 @@ for pages as a console does, and prints each one's round trips and read units. A
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench.cost import Meter
-from bench.delivery.worker import ENVIRONMENT
 from bench.ours import REGION
+from bench.steps import fresh_tables
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import SECOND, Micros, system_clock
@@ -23,8 +20,7 @@ from callmissed.ledger.history.transactions import TransactionFilter, transactio
 from callmissed.money import CREDIT
 from callmissed.plans.plans import Plan
 from callmissed.tenants.tenants import create_tenant
-from local.aws.engines import dynamodb_local
-from local.aws.tables import StageTables, create_tables
+from local.aws.tables import StageTables
 from tests.support.ledger_entries import entry_at, write_entries
 
 ENTRIES = 1_000_000
@@ -70,11 +66,8 @@ async def measure(tables: StageTables, count: int) -> list[tuple[str, int, float
 
 def main() -> None:
     """Measure, and print."""
-    os.environ.update(ENVIRONMENT)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ENTRIES
-    with TemporaryDirectory() as scratch, dynamodb_local(Path(scratch) / "dynamodb.log") as endpoint:
-        tables = StageTables(endpoint, "transactions")
-        create_tables(tables)
+    with fresh_tables("transactions") as tables:
         rows = asyncio.run(measure(tables, count))
     for title, round_trips, units in rows:
         print(f"{title}: {round_trips} round trips, {units:g} read units")

@@ -6,21 +6,18 @@ document as it was; the same import again writes it. Raises Unavailable when Dyn
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from callmissed.audit.events import PLATFORM, Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation
+from callmissed.catalog.model import Catalog, CatalogError
 from callmissed.clock import Micros
 from callmissed.platform.tables import BILLING
 from functions.billing.prices.comparison import CatalogComparison, Concern, PriceWarning, compare
 from functions.billing.prices.document import ProvidersDocument, fingerprint, normal
 from functions.billing.prices.errors import import_under_way, invalid_document, other_document, stale_version
 from functions.billing.prices.records import IMPORT_KEY, BegunImport, PriceVersion, import_of, to_import_record
-
-if TYPE_CHECKING:
-    from callmissed.catalog.model import Catalog
 
 _IN_FORCE, _PROPOSED = "the file in force", "the file"
 _MAX_PROBLEMS = 100
@@ -92,7 +89,6 @@ class Prices:
 
 def _preview(in_force: str, text: str) -> PricePreview:
     from callmissed.catalog.loader import load_catalog  # few calls of the slice need it
-    from callmissed.catalog.model import CatalogError
     from callmissed.catalog.operator_file import merged
 
     built_in, warnings = load_catalog(), tuple[PriceWarning, ...]()
@@ -110,7 +106,7 @@ def _preview(in_force: str, text: str) -> PricePreview:
     return PricePreview(PriceVersion(fingerprint(in_force), fingerprint(text)), found, _size(old), _size(new))
 
 
-def _size(catalog: "Catalog") -> CatalogSize:
+def _size(catalog: Catalog) -> CatalogSize:
     return CatalogSize(len(catalog.models), len(catalog.providers))
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from callmissed.clock import micros_at
 from callmissed.web.actor import ActorOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
@@ -18,7 +19,6 @@ from functions.webhooks.deliveries.schemas import (
     QueuedDeliveryOut,
 )
 from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
-from functions.webhooks.deliveries.time_range import micros
 from functions.webhooks.dependencies import EndpointOf
 from functions.webhooks.error_responses import error_responses
 
@@ -42,7 +42,7 @@ async def list_deliveries(
 ) -> DeliveryPageOut:
     """Deliveries of the last 30 days, newest event first."""
     await deliveries.webhook(endpoint)
-    wanted = DeliveryFilter(status, event, since and micros(since), until and micros(until))
+    wanted = DeliveryFilter(status, event, since and micros_at(since), until and micros_at(until))
     return DeliveryPageOut.of(await deliveries.page(endpoint, wanted, limit, cursor))
 
 

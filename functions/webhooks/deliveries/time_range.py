@@ -1,13 +1,12 @@
 """Time ranges in requests: from `since`, included, to `until`, excluded, by the time of the event."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from callmissed.clock import SECOND, Micros
+from callmissed.clock import SECOND, Micros, micros_at
 from callmissed.events.outbox import RETENTION
 from functions.webhooks.deliveries.errors import unprocessable
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = 3600 * SECOND
 _DAY = 24 * _HOUR
 
@@ -20,11 +19,6 @@ class TimeRange:
     until: Micros
 
 
-def micros(moment: datetime) -> Micros:
-    """`moment`, which has a time zone, in epoch microseconds."""
-    return Micros((moment - _EPOCH) // timedelta(microseconds=1))
-
-
 def replayable(
     since: datetime | None, until: datetime | None, now: Micros, *, failing_since: Micros | None = None
 ) -> TimeRange:
@@ -33,8 +27,8 @@ def replayable(
     By default it covers the last 24 hours, and the whole outage of an endpoint that is `failing_since` (epoch
     microseconds). Raises ApiError 422.
     """
-    begin = _begin(now, failing_since) if since is None else micros(since)
-    end = now if until is None else min(micros(until), now)
+    begin = _begin(now, failing_since) if since is None else micros_at(since)
+    end = now if until is None else min(micros_at(until), now)
     if begin < now - RETENTION:
         raise unprocessable("body", "since", "Events are kept for 30 days")
     if begin >= end:

@@ -148,6 +148,7 @@ async def test_filters(webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[
     assert await ids(since=iso(Micros(NOW + MINUTE)), until=iso(Micros(NOW + 2 * MINUTE)), status="failed") == [sent]
     assert await ids(since=iso(Micros(NOW + MINUTE)), until=iso(NOW)) == []
     assert await ids(since="0001-01-01T00:00:00Z", until="9999-12-31T23:59:59Z") == [low, sent, received]
+    assert await ids(since="0001-01-01T00:00:00+14:00", until="9999-12-31T23:59:59-14:00") == [low, sent, received]
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 200])

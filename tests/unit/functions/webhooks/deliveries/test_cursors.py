@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callmissed.clock import SECOND, Micros
+from callmissed.clock import SECOND, Micros, micros_at
 from callmissed.errors import ApiError
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id
 from functions.webhooks.deliveries.cursors import before, cursor_after, is_delivery_id, key_behind
-from functions.webhooks.deliveries.time_range import TimeRange, micros, replayable
+from functions.webhooks.deliveries.time_range import TimeRange, replayable
 from functions.webhooks.delivery.signing import new_secret
 from functions.webhooks.storage.records import DELIVERY_PREFIX, SigningSecret, delivery_id, key_before
 from functions.webhooks.subscriptions.secrets import masked, rotated
@@ -60,7 +60,7 @@ def test_a_moment_parts_deliveries(at: int, moment: int) -> None:
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.integers(-720, 720))
 def test_microseconds_are_exact_in_every_zone(local: datetime, offset: int) -> None:
     moment = local.replace(tzinfo=timezone(timedelta(minutes=offset)))
-    assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros(moment)) == moment
+    assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros_at(moment)) == moment
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ nothing. The nightly reconciliation writes checkpoints, and a reader who finds t
 
 What changes the past begins a new generation, in the transaction of the change where there is one: an entry whose id is
 earlier than its writing, or a drift that made the reconciliation count again. Checkpoints of older generations are
-not read any more, and deleted when the first ones of a new generation are written.
+not read any more, and deleted before the first ones of a new generation are written.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -124,6 +124,8 @@ async def write_checkpoints(database: Database, tenant: str, cut: str, *, max_en
     entries = entries_between(database, tenant, last.upto, cut)
     sums, start = last.sums, last.sums.entries
     due: list[Item] = []
+    if number and not start:  # first: a run that dies amid it leaves the rest to the next one
+        await _delete_older(database, tenant, number)
     async with aclosing(entries):
         async for entry in entries:
             sums.add(entry)
@@ -135,8 +137,6 @@ async def write_checkpoints(database: Database, tenant: str, cut: str, *, max_en
             if sums.entries - start == max_entries:
                 break
     await database.put_all(TENANTS, due)
-    if number and not start:
-        await _delete_older(database, tenant, number)
 
 
 async def _delete_older(database: Database, tenant: str, number: int) -> None:
